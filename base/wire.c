@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /* The framed stream: bytes in, bytes out. Who may send what and when: wire_check.c. */
 #include "wire.h"
+#include "le.h"
 
 /* Where each field of the header lies; sizes follow from the next one. */
 enum {
@@ -43,39 +44,6 @@ _Static_assert(H_NAME + DMAF_WIRE_NAME == DMAF_WIRE_HELLO, "the name ends the he
 _Static_assert(H_WINDOW % 8 == 0 && H_RATE % 8 == 0, "64-bit fields lie aligned");
 
 static const uint8_t magic[4] = {'D', 'M', 'A', 'F'};
-
-static void put16(uint8_t *p, uint16_t v)
-{
-	p[0] = (uint8_t)v;
-	p[1] = (uint8_t)(v >> 8);
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-	put16(p, (uint16_t)v);
-	put16(p + 2, (uint16_t)(v >> 16));
-}
-
-static void put64(uint8_t *p, uint64_t v)
-{
-	put32(p, (uint32_t)v);
-	put32(p + 4, (uint32_t)(v >> 32));
-}
-
-static uint16_t get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] | p[1] << 8);
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	return get16(p) | (uint32_t)get16(p + 2) << 16;
-}
-
-static uint64_t get64(const uint8_t *p)
-{
-	return get32(p) | (uint64_t)get32(p + 4) << 32;
-}
 
 static int all_zero(const uint8_t *p, uint32_t len)
 {
@@ -128,21 +96,21 @@ static void put_hdr(uint8_t *out, const struct dmaf_wire_hdr *h, uint16_t type, 
 
 	for (i = 0; i < 4; i++)
 		out[O_MAGIC + i] = magic[i];
-	put16(out + O_VERSION, DMAF_WIRE_VERSION);
-	put16(out + O_HDR_LEN, DMAF_WIRE_HDR);
-	put16(out + O_TYPE, type);
-	put16(out + O_FLAGS, h->flags);
-	put32(out + O_LENGTH, length);
+	dmaf_put_le16(out + O_VERSION, DMAF_WIRE_VERSION);
+	dmaf_put_le16(out + O_HDR_LEN, DMAF_WIRE_HDR);
+	dmaf_put_le16(out + O_TYPE, type);
+	dmaf_put_le16(out + O_FLAGS, h->flags);
+	dmaf_put_le32(out + O_LENGTH, length);
 	for (i = 0; i < 16; i++)
 		out[O_ID + i] = h->id[i];
-	put64(out + O_OFFSET, h->pos.offset);
-	put64(out + O_SEQUENCE, h->pos.sequence);
-	put64(out + O_TIMESTAMP, h->timestamp);
-	put64(out + O_TICKS, h->ticks);
-	put64(out + O_LOST, h->pos.lost);
+	dmaf_put_le64(out + O_OFFSET, h->pos.offset);
+	dmaf_put_le64(out + O_SEQUENCE, h->pos.sequence);
+	dmaf_put_le64(out + O_TIMESTAMP, h->timestamp);
+	dmaf_put_le64(out + O_TICKS, h->ticks);
+	dmaf_put_le64(out + O_LOST, h->pos.lost);
 	for (i = O_RESERVED; i < O_CRC; i++)
 		out[i] = 0;
-	put32(out + O_CRC, dmaf_crc32c(0, out, O_CRC));
+	dmaf_put_le32(out + O_CRC, dmaf_crc32c(0, out, O_CRC));
 }
 
 uint32_t dmaf_wire_put_data(uint8_t *out, const struct dmaf_wire_hdr *h)
@@ -172,14 +140,14 @@ uint32_t dmaf_wire_put_hello(uint8_t *out, const struct dmaf_wire_hdr *h,
 	put_hdr(out, h, DMAF_WIRE_T_HELLO, DMAF_WIRE_HELLO);
 	p[H_SAMPLE] = hello->sample;
 	p[H_ENDIAN] = hello->big_endian;
-	put16(p + H_BITS, hello->bits);
-	put32(p + H_CHANNELS, hello->channels);
-	put64(p + H_RATE, hello->rate_millihz);
+	dmaf_put_le16(p + H_BITS, hello->bits);
+	dmaf_put_le32(p + H_CHANNELS, hello->channels);
+	dmaf_put_le64(p + H_RATE, hello->rate_millihz);
 	p[H_CLOCK] = hello->clock;
 	p[H_ACK] = hello->ack;
-	put16(p + H_RESERVED, 0);
-	put32(p + H_BLOCK, hello->block);
-	put64(p + H_WINDOW, hello->window);
+	dmaf_put_le16(p + H_RESERVED, 0);
+	dmaf_put_le32(p + H_BLOCK, hello->block);
+	dmaf_put_le64(p + H_WINDOW, hello->window);
 	for (i = 0; i < DMAF_WIRE_NAME; i++)
 		p[H_NAME + i] = (uint8_t)hello->name[i];
 	return DMAF_WIRE_HDR + DMAF_WIRE_HELLO;
@@ -188,8 +156,8 @@ uint32_t dmaf_wire_put_hello(uint8_t *out, const struct dmaf_wire_hdr *h,
 uint32_t dmaf_wire_put_end(uint8_t *out, const struct dmaf_wire_hdr *h, uint64_t total_lost)
 {
 	put_hdr(out, h, DMAF_WIRE_T_END, DMAF_WIRE_END);
-	put64(out + DMAF_WIRE_HDR, h->pos.offset);
-	put64(out + DMAF_WIRE_HDR + 8, total_lost);
+	dmaf_put_le64(out + DMAF_WIRE_HDR, h->pos.offset);
+	dmaf_put_le64(out + DMAF_WIRE_HDR + 8, total_lost);
 	return DMAF_WIRE_HDR + DMAF_WIRE_END;
 }
 
@@ -200,8 +168,8 @@ uint32_t dmaf_wire_put_error(uint8_t *out, const struct dmaf_wire_hdr *h, uint32
 	uint8_t *p = out + DMAF_WIRE_HDR;
 	uint32_t n, i, len = 0;
 
-	put32(p, code);
-	put32(p + 4, 0);
+	dmaf_put_le32(p, code);
+	dmaf_put_le32(p + 4, 0);
 	while (text_len && len < DMAF_WIRE_TEXT) {
 		n = utf8_char(in, text_len);
 		if (len + n > DMAF_WIRE_TEXT)
@@ -270,13 +238,13 @@ static int get_hello(struct dmaf_wire_hello *hello, const uint8_t *p)
 
 	hello->sample = p[H_SAMPLE];
 	hello->big_endian = p[H_ENDIAN];
-	hello->bits = get16(p + H_BITS);
-	hello->channels = get32(p + H_CHANNELS);
-	hello->rate_millihz = get64(p + H_RATE);
+	hello->bits = dmaf_get_le16(p + H_BITS);
+	hello->channels = dmaf_get_le32(p + H_CHANNELS);
+	hello->rate_millihz = dmaf_get_le64(p + H_RATE);
 	hello->clock = p[H_CLOCK];
 	hello->ack = p[H_ACK];
-	hello->block = get32(p + H_BLOCK);
-	hello->window = get64(p + H_WINDOW);
+	hello->block = dmaf_get_le32(p + H_BLOCK);
+	hello->window = dmaf_get_le64(p + H_WINDOW);
 	for (i = 0; i < DMAF_WIRE_NAME; i++)
 		hello->name[i] = (char)p[H_NAME + i];
 
@@ -298,14 +266,14 @@ static int get_payload(struct dmaf_wire_frame *f, const uint8_t *p)
 	switch (f->hdr.type) {
 	case DMAF_WIRE_T_HELLO: return get_hello(&f->u.hello, p);
 	case DMAF_WIRE_T_END:
-		f->u.end.bytes = get64(p);
-		f->u.end.lost = get64(p + 8);
+		f->u.end.bytes = dmaf_get_le64(p);
+		f->u.end.lost = dmaf_get_le64(p + 8);
 		return f->u.end.bytes == f->hdr.pos.offset ? 0 : -DMAF_WIRE_E_TOTAL;
 	case DMAF_WIRE_T_ERROR:
-		f->u.error.code = get32(p);
+		f->u.error.code = dmaf_get_le32(p);
 		f->u.error.text = (const char *)p + DMAF_WIRE_ERROR;
 		f->u.error.text_len = f->hdr.length - DMAF_WIRE_ERROR;
-		if (get32(p + 4))
+		if (dmaf_get_le32(p + 4))
 			return -DMAF_WIRE_E_RESERVED;
 		return text_ok(p + DMAF_WIRE_ERROR, f->u.error.text_len) ? 0 : -DMAF_WIRE_E_TEXT;
 	default: return 0;
@@ -322,25 +290,25 @@ int dmaf_wire_get(const void *bytes, size_t have, uint32_t max_data, struct dmaf
 	for (i = 0; i < 4 && i < have; i++)
 		if (p[O_MAGIC + i] != magic[i])
 			return -DMAF_WIRE_E_MAGIC;
-	if (have >= O_VERSION + 2 && get16(p + O_VERSION) != DMAF_WIRE_VERSION)
+	if (have >= O_VERSION + 2 && dmaf_get_le16(p + O_VERSION) != DMAF_WIRE_VERSION)
 		return -DMAF_WIRE_E_VERSION;
-	if (have >= O_HDR_LEN + 2 && get16(p + O_HDR_LEN) != DMAF_WIRE_HDR)
+	if (have >= O_HDR_LEN + 2 && dmaf_get_le16(p + O_HDR_LEN) != DMAF_WIRE_HDR)
 		return -DMAF_WIRE_E_HEADER;
 	if (have < DMAF_WIRE_HDR)
 		return (int)(DMAF_WIRE_HDR - have);
-	if (get32(p + O_CRC) != dmaf_crc32c(0, p, O_CRC))
+	if (dmaf_get_le32(p + O_CRC) != dmaf_crc32c(0, p, O_CRC))
 		return -DMAF_WIRE_E_CRC;
 
-	h->type = get16(p + O_TYPE);
-	h->flags = get16(p + O_FLAGS);
-	h->length = get32(p + O_LENGTH);
+	h->type = dmaf_get_le16(p + O_TYPE);
+	h->flags = dmaf_get_le16(p + O_FLAGS);
+	h->length = dmaf_get_le32(p + O_LENGTH);
 	for (i = 0; i < 16; i++)
 		h->id[i] = p[O_ID + i];
-	h->pos.offset = get64(p + O_OFFSET);
-	h->pos.sequence = get64(p + O_SEQUENCE);
-	h->pos.lost = get64(p + O_LOST);
-	h->timestamp = get64(p + O_TIMESTAMP);
-	h->ticks = get64(p + O_TICKS);
+	h->pos.offset = dmaf_get_le64(p + O_OFFSET);
+	h->pos.sequence = dmaf_get_le64(p + O_SEQUENCE);
+	h->pos.lost = dmaf_get_le64(p + O_LOST);
+	h->timestamp = dmaf_get_le64(p + O_TIMESTAMP);
+	h->ticks = dmaf_get_le64(p + O_TICKS);
 
 	err = hdr_check(h, p, max_data);
 	if (err || h->type == DMAF_WIRE_T_DATA)
