@@ -6,6 +6,7 @@
  * any order. An absent op has the default that its comment gives. Every op returns 0 or a count, or
  * a negative errno with the explanation in party->err.
  *
+ * A party lies at its final address from attach() on: open() may not keep the pointer.
  * The life of a party:  open, (pool), attach, [start], work, flush, [cancel], close.
  * close() is called once for every open() that was called, also after one that failed.
  */
@@ -158,6 +159,11 @@ struct dmaf_source_ops {
 	 * status are still there. They return to the pool afterwards. Absent: not asked for.
 	 */
 	void (*done)(dmaf_source *src, dmaf_buf *const *bufs, unsigned n);
+	/**
+	 * Overwriting sources: is what @buf refers to still what was handed over? Asked after it
+	 * was copied. Return: 1 intact, 0 overtaken (the copy is dropped and counted as lost).
+	 */
+	int (*intact)(dmaf_source *src, const dmaf_buf *buf);
 	/** Pause (0) or go on (1): back-pressure for devices. Absent: it is not told. */
 	void (*pause)(dmaf_source *src, int go);
 	/** No more is wanted: what is filled may still be dequeued, then DMAF_END. Absent: END now.
@@ -168,9 +174,11 @@ struct dmaf_source_ops {
 	 * @status: 0, or what the flow failed with. Return: 0 or -EAGAIN. Absent: 0.
 	 */
 	int (*finish)(dmaf_source *src, int status);
-	/** Gives up every buffer at once: none is written after it returns. Absent: nothing held.
+	/**
+	 * Give up empty buffers at once: what it returns is never written again. Called until it
+	 * returns 0. Return: how many. Absent: it holds none.
 	 */
-	void (*cancel)(dmaf_source *src, dmaf_buf **bufs, unsigned *n);
+	int (*cancel)(dmaf_source *src, dmaf_buf **bufs, unsigned n);
 	/** What to wait for when dequeue gave nothing. Absent: it is polled each millisecond. */
 	void (*wait)(dmaf_source *src, struct dmaf_wait *w);
 	void (*close)(dmaf_source *src);

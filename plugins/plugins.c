@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* The one table that names the built-in kinds. */
+#include "core/kind.h"
+#include "plugins/plugins.h"
+
+const struct dmaf_kind *const dmaf_builtin_kinds[] = {
+	&dmaf_kind_null,
+	NULL,
+};

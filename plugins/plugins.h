@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* The kinds that are built in, each defined in its own folder. */
+#ifndef DMAF_PLUGINS_H
+#define DMAF_PLUGINS_H
+
+#include <dmaflow/plugin.h>
+
+extern const struct dmaf_kind dmaf_kind_null;
+
+#endif
