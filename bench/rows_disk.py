@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""The file sink against fio: same depth, block and kind of write."""
+
+import json
+
+from harness import GIB, BenchError, Program
+
+M = 1 << 20
+
+
+class Rate:
+    """MiB/s by the program's own clock, opening and closing left out, and its CPU."""
+
+    def __init__(self, mib_per_s, ended, gib):
+        self.mib_per_s = mib_per_s
+        self.cpu = ended.cpu / gib
+
+    def raw(self):
+        return {"mib_per_s": self.mib_per_s, "cpu": self.cpu}
+
+
+def fio(path, total):
+    ended = Program(["fio", "--name=t", f"--filename={path}", "--rw=write", "--direct=1",
+                     f"--size={total}", "--bs=1m", "--ioengine=io_uring", "--iodepth=4",
+                     "--fixedbufs", "--registerfiles", "--output-format=json"]).wait()
+    job = json.loads(ended.out[ended.out.index("{"):])["jobs"][0]
+    if job["error"]:
+        raise BenchError(f"fio: error {job['error']}")
+    return Rate(job["write"]["bw_bytes"] / M, ended, total / GIB)
+
+
+def disk_write(c):
+    """the file sink against fio, O_DIRECT, 1 MiB blocks, depth 4, fixed buffers"""
+    total = GIB
+
+    def dmaflow():
+        path = c.scratch.fresh("written")
+        ended = Program([c.dmaflow, "run", "--json", f"pattern:bytes={total},block=1M,blocks=6,fill=none",
+                         f"file:{path},direct,depth=4"]).wait()
+        if path.stat().st_size != total:
+            raise BenchError(f"{path.stat().st_size} of {total} bytes in the file")
+        return Rate(total / M / ended.json()["seconds"], ended, total / GIB)
+    got = c.in_turn(fio=lambda: fio(c.scratch.fresh("written"), total), dmaflow=dmaflow)
+    c.report.figure("disk.write_vs_fio", "MiB/s", [s.mib_per_s for s in got["dmaflow"]], "fio",
+                    [s.mib_per_s for s in got["fio"]], least=0.95,
+                    note="1 GiB into a new file on the build's disk, by each program's own clock")
+    c.report.figure("disk.write_cpu_vs_fio", "CPU-s/GiB", [s.cpu for s in got["dmaflow"]], "fio",
+                    [s.cpu for s in got["fio"]], note="whole process, start-up included")
+
+
+BENCHES = {"disk.write": disk_write}
