@@ -359,8 +359,7 @@ const char *dmaf_wire_reason(int why)
 		[DMAF_WIRE_E_ACK_BEYOND] = "an ack beyond what was sent",
 		[DMAF_WIRE_E_ACK_BACK] = "an ack before an earlier ack",
 		[DMAF_WIRE_E_ACK_MODE] = "acks that promise less than was asked for",
-		[DMAF_WIRE_E_BEHIND] = "the receiver has less of the stream than it acknowledged "
-				       "and the sender kept",
+		[DMAF_WIRE_E_BEHIND] = "the receiver lacks what the sender no longer keeps",
 		[DMAF_WIRE_E_AHEAD] = "the receiver has more of the stream than was sent",
 		[DMAF_WIRE_E_DONE] = "an ack of the end that does not match the end",
 		[DMAF_WIRE_E_BUSY] = "another stream is being received",

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Write the test vectors of the framed stream: NAME.bin, what arrives, and NAME.json, what it means.
 
-Packed here from docs/wire.md alone, with nothing shared with either decoder. With --check nothing is
-written; the exit status says whether the files are what this tool would write.
+Packed here from docs/wire.md alone, with nothing shared with either decoder. The seeds of the fuzzer
+are written from them too. With --check nothing is written: TAP says which files are what they must be.
 
     side      who reads the bytes: "receiver" or "sender"
     max_block receiver: its own limit
@@ -28,6 +28,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ID = bytes(range(0x10, 0x20))
+SEEDS = os.path.join(HERE, "../../fuzz/seeds/wire")
 OTHER = bytes(range(0x80, 0x90))
 HELLO, DATA, END, ERROR, ACK, HEARTBEAT = range(1, 7)
 MORE, SHORT, BAD, ANSWER, DONE = 1, 2, 4, 16, 32
@@ -332,29 +333,48 @@ def make():
     sender("data-to-sender", "data sent the wrong way", [hello(**ans), data()], "DIRECTION")
 
 
+def seed(raw, meta):
+    """The vector as an input of tests/fuzz/fuzz_wire.c, whose first byte chooses the side."""
+    if meta["side"] == "receiver":
+        return bytes([4 if "resume" in meta else 0]) + raw
+    return bytes([1 | meta["want"] << 3 | min(len(meta["sent"]), 3) << 5]) + raw
+
+
 def main():
     make()
-    stale = []
+    files = {}
     for name, (raw, meta) in vectors.items():
         text = json.dumps(meta, indent=1, sort_keys=True) + "\n"
-        for ext, content in ((".bin", raw), (".json", text.encode())):
-            path = os.path.join(HERE, name + ext)
-            if "--check" in sys.argv:
-                try:
-                    with open(path, "rb") as f:
-                        same = f.read() == content
-                except OSError:
-                    same = False
-                stale += [] if same else [name + ext]
-            else:
-                with open(path, "wb") as f:
-                    f.write(content)
-    known = {n + e for n in vectors for e in (".bin", ".json")}
-    stale += [n for n in sorted(os.listdir(HERE)) if n.endswith((".bin", ".json"))
-              and n not in known]
-    if stale:
-        sys.exit("make.py: not what this tool writes: " + " ".join(stale))
-    print("%d vectors" % len(vectors))
+        files[os.path.join(HERE, name + ".bin")] = raw
+        files[os.path.join(HERE, name + ".json")] = text.encode()
+        if len(raw) < 4096:
+            files[os.path.join(SEEDS, name)] = seed(raw, meta)
+    there = [os.path.join(d, n) for d in (HERE, SEEDS) if os.path.isdir(d)
+             for n in sorted(os.listdir(d)) if d == SEEDS or n.endswith((".bin", ".json"))]
+    if "--check" not in sys.argv:
+        os.makedirs(SEEDS, exist_ok=True)
+        for path in set(there) - set(files):
+            os.remove(path)
+        for path, content in files.items():
+            with open(path, "wb") as f:
+                f.write(content)
+        return
+    print("1..%d" % len(vectors))
+    for number, name in enumerate(sorted(vectors), 1):
+        stale = []
+        for path in (p for p in files if os.path.basename(p).split(".")[0] == name):
+            try:
+                with open(path, "rb") as f:
+                    same = f.read() == files[path]
+            except OSError:
+                same = False
+            stale += [] if same else [path]
+        print("%s %d - %s" % ("not ok" if stale else "ok", number, name))
+        for path in stale:
+            print("# not what make.py writes: " + path)
+    strange = set(there) - set(files)
+    if strange:
+        sys.exit("make.py: it does not write " + " ".join(sorted(strange)))
 
 
 if __name__ == "__main__":
