@@ -54,11 +54,11 @@ int main(int argc, char **argv)
 	ssize_t n;
 
 	peer_args(&p, argc, argv);
-	if (!strcmp(p.mode, "trunc")) {
+	if (strcmp(p.mode, "trunc") == 0) {
 		mode = TRUNC;
-	} else if (!strcmp(p.mode, "splice")) {
+	} else if (strcmp(p.mode, "splice") == 0) {
 		mode = SPLICE;
-	} else if (*p.mode && strcmp(p.mode, "recv")) {
+	} else if (*p.mode && strcmp(p.mode, "recv") != 0) {
 		fprintf(stderr, "mode=%s: recv, trunc or splice\n", p.mode);
 		return 2;
 	}

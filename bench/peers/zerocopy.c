@@ -28,6 +28,7 @@ static void reap(int sock, struct ids *ids, bool wait)
 	char control[128];
 	struct msghdr msg = {.msg_control = control, .msg_controllen = sizeof(control)};
 	struct sock_extended_err *e;
+	struct cmsghdr *cmsg;
 
 	while (recvmsg(sock, &msg, MSG_ERRQUEUE) < 0) {
 		struct pollfd pfd = {.fd = sock};
@@ -38,7 +39,12 @@ static void reap(int sock, struct ids *ids, bool wait)
 			return;
 		poll(&pfd, 1, -1);
 	}
-	e = (struct sock_extended_err *)CMSG_DATA(CMSG_FIRSTHDR(&msg));
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (!cmsg) {
+		fprintf(stderr, "error queue: a message without an error\n");
+		exit(1);
+	}
+	e = (struct sock_extended_err *)CMSG_DATA(cmsg);
 	if (e->ee_origin != SO_EE_ORIGIN_ZEROCOPY) {
 		fprintf(stderr, "error queue: origin %u\n", e->ee_origin);
 		exit(1);
@@ -93,6 +99,7 @@ int main(int argc, char **argv)
 	while (ids.done != ids.sent)
 		reap(sock, &ids, true);
 	fprintf(stderr, "%u sends, %u of them copied late\n", ids.sent, ids.copied);
+	free(last);
 	peer_finish(sock);
 	peer_report(&p, sent);
 	return 0;
