@@ -211,6 +211,8 @@ def make():
            [hello(), error(30, b"\x1b[2J")], "TEXT")
     vector("error-utf8", "an error text in an overlong form",
            [hello(), error(30, b"\xc0\xaf")], "TEXT")
+    vector("error-cut", "an error text that ends inside a character",
+           [hello(), error(30, b"\xe2\x82")], "TEXT")
     vector("error-long", "an error text of 505 bytes",
            [hello(), error(30, b"x" * 505)], "LENGTH")
     vector("end-differs", "an end whose two totals differ", [hello(), end(0, 0, total=1)], "TOTAL")
