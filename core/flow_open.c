@@ -223,6 +223,8 @@ static int attach_domain(dmaf_flow *f, struct domain *d, dmaf_pool *pool)
 
 	if (d->first == 0) {
 		f->src.pool = pool;
+		if (f->src.flags & DMAF_SRC_OVERWRITING)
+			dmaf_pool_share(pool);
 		if (f->src.ops->attach)
 			rc = f->src.ops->attach(&f->src);
 		if (rc)

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "core/own.h"
+#include "core/pool.h"
 
 static const char *const owner_name[] = {
 	[DMAF_OWNER_POOL] = "free in its pool",
@@ -31,7 +32,8 @@ void dmaf_own_protect(const dmaf_buf *buf, enum dmaf_owner owner)
 	size_t stride = dmaf_pool_terms(buf->pool)->stride;
 
 	/* Only whole pages can be protected, and only pages are worth it. */
-	if (r->backing != DMAF_PAGES || !r->cpu || buf->home.off % r->page || stride % r->page)
+	if (buf->pool->overwriting || r->backing != DMAF_PAGES || !r->cpu ||
+	    buf->home.off % r->page || stride % r->page)
 		return;
 	if (mprotect((char *)r->cpu + buf->home.off, stride, prot[owner]))
 		perror("dmaflow: protecting a block");

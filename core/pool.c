@@ -100,6 +100,13 @@ static void unprotect(dmaf_pool *p)
 		dmaf_own_protect(&p->bufs[i], DMAF_OWNER_WRITER);
 }
 
+void dmaf_pool_share(dmaf_pool *p)
+{
+	if (DMAF_OWN_CHECKED)
+		unprotect(p);
+	p->overwriting = true;
+}
+
 void dmaf_pool_close(dmaf_pool *p)
 {
 	if (!p)

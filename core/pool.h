@@ -19,6 +19,7 @@ struct dmaf_pool {
 	struct dmaf_seg *segs;
 	dmaf_buf **free; /* a stack: the block used last is the one the caches still hold */
 	unsigned nfree;
+	bool overwriting; /* a device writes whenever it likes: blocks can't be protected */
 	/* Sinks opened on it without a flow: dmaf_pool_take() moves them on while it waits. */
 	unsigned nsinks;
 	struct dmaf_sink *sink[DMAF_POOL_SINKS];
@@ -26,6 +27,9 @@ struct dmaf_pool {
 
 /* A buffer that a flow took back from its last reader; like dmaf_buf_return() without the count. */
 void dmaf_pool_put(dmaf_pool *pool, dmaf_buf *buf);
+
+/* The device writes to every block whenever it likes: none can be protected any more. */
+void dmaf_pool_share(dmaf_pool *pool);
 
 /* Bytes as people read them: "16 MiB", "1000". @size of 24 is always enough. */
 const char *dmaf_bytes_text(uint64_t bytes, char *buf, size_t size);

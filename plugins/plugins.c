@@ -4,6 +4,8 @@
 #include "plugins/plugins.h"
 
 const struct dmaf_kind *const dmaf_builtin_kinds[] = {
+	&dmaf_kind_pattern,
+	&dmaf_kind_verify,
 	&dmaf_kind_null,
 	NULL,
 };

@@ -8,6 +8,8 @@
 
 #include <dmaflow/plugin.h>
 
+#include "plugins/plugins.h"
+
 /* One of these a side; a ring would do too, but order doesn't matter for nothing. */
 struct null_side {
 	dmaf_buf **held;
@@ -167,7 +169,6 @@ static const struct dmaf_sink_ops null_sink = {
 	.close = sink_close,
 };
 
-extern const struct dmaf_kind dmaf_kind_null;
 const struct dmaf_kind dmaf_kind_null = {
 	.abi = DMAF_ABI,
 	.name = "null",
