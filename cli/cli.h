@@ -51,8 +51,8 @@ bool dmaf_print_notes(FILE *f, const struct dmaf_figures *now, struct noted *see
 void dmaf_summary_text(FILE *f, const struct dmaf_figures *g, struct cpu_time cpu);
 json_t *dmaf_summary_json(const struct dmaf_figures *g, struct cpu_time cpu);
 uint64_t dmaf_lost(const struct dmaf_figures *g); /* buffers lost or dropped anywhere */
-/* "1.86 GiB/s" and the like; both return @buf. */
-const char *dmaf_rate_text(double bytes_per_second, char *buf, size_t size);
+/* "1.86 GB/s", from bytes per second, and the like; both return @buf. */
+const char *dmaf_rate_text(double rate, char *buf, size_t size);
 const char *dmaf_ns_text(uint64_t ns, char *buf, size_t size);
 /* CPU copies of payload per byte delivered, all parties together. */
 double dmaf_copies_per_byte(const struct dmaf_figures *g);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening a flow: who plays what, whose memory, who is attached to it. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,6 +188,7 @@ static int make_pool(dmaf_flow *f, struct domain *d, const struct dmaf_terms *t,
 	struct dmaf_party *p;
 	int rc;
 
+	assert(owner < 0 || (owner < (int)d->n && d->seat[owner].need));
 	if (owner < 0) {
 		rc = default_pool(f, t, &fp->pool);
 		if (rc)
