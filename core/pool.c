@@ -201,7 +201,7 @@ dmaf_iova dmaf_buf_iova(const dmaf_buf *b)
 	for (unsigned i = 0; i < r->natt; i++)
 		if (!dmaf_region_iova(r, r->att[i].engine, b->home.off, &iova, NULL))
 			return iova;
-	assert(!"dmaf_buf_iova: the region is attached to no engine that uses bus addresses");
+	assert(0 && "dmaf_buf_iova: the region is attached to no engine that uses bus addresses");
 	return iova;
 }
 
