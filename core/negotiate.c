@@ -124,7 +124,8 @@ static int settle_slice(const struct dmaf_seat *s, unsigned n, const struct dmaf
 				 wish->label, wish->slice_off, strict->need->align,
 				 strict->need->align_why ? strict->need->align_why : "it",
 				 strict->label);
-	return whole ? check_multiple(whole, wish, wish->slice_len, "slice length", err) : 0;
+	return whole ? check_multiple(whole, wish, (size_t)wish->slice_len, "slice length", err)
+		     : 0;
 }
 
 static void settle_owner(const struct dmaf_seat *s, unsigned n, int *owner, int *second)

@@ -46,7 +46,8 @@ static int make_ring(void **mem, unsigned count, unsigned entry, struct dmaf_rin
 	struct dmaf_ring_geometry g = {.count = count, .entry_size = entry};
 	uint64_t bytes = dmaf_ring_bytes(count, entry);
 
-	*mem = aligned_alloc(DMAF_RING_LINE, bytes);
+	/* A ring of a 64-bit machine's size need not fit in a 32-bit one's memory. */
+	*mem = bytes == (size_t)bytes ? aligned_alloc(DMAF_RING_LINE, (size_t)bytes) : NULL;
 	if (!*mem)
 		return -ENOMEM;
 	if (dmaf_ring_format(*mem, bytes, &g) || dmaf_ring_prod_init(p, *mem, bytes, &g) ||

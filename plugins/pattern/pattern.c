@@ -148,7 +148,7 @@ static int pattern_dequeue(dmaf_source *src, dmaf_buf **bufs, unsigned n)
 		b->mono_ns = e[i].mono_ns;
 		b->ts_ns = e[i].mono_ns;
 		b->ticks = e[i].ticks;
-		dmaf_buf_filled(b, e[i].bytes);
+		dmaf_buf_filled(b, (size_t)e[i].bytes);
 		bufs[out++] = b;
 	}
 	return out || !p->stopped ? out : DMAF_END;
