@@ -6,6 +6,7 @@
 
 #include <dmaflow/addr.h>
 
+#include "core/kind.h"
 #include "core/words.h"
 
 #define ADDR_OPTS 32
@@ -266,6 +267,16 @@ const char *dmaf_addr_text(const dmaf_addr *a)
 const char *dmaf_addr_kind(const dmaf_addr *a)
 {
 	return a->kind;
+}
+
+int dmaf_addr_no_main(dmaf_addr *a, struct dmaf_err *err)
+{
+	char *word = a->main;
+
+	if (!*word)
+		return 0;
+	a->main = word + strlen(word);
+	return add_option(a, word, err);
 }
 
 const char *dmaf_addr_main(const dmaf_addr *a)

@@ -157,6 +157,11 @@ int dmaf_kind_resolve(const char *text, enum dmaf_role role, dmaf_addr **addr,
 			       (*kind)->stage ? " stage" : "", (*kind)->sink ? " sink" : "");
 		goto fail;
 	}
+	if (!(*kind)->main || !*(*kind)->main) {
+		rc = dmaf_addr_no_main(*addr, err);
+		if (rc)
+			goto fail;
+	}
 	tables[0] = (*kind)->opts ? (*kind)->opts : nothing;
 	tables[1] = role == DMAF_ROLE_SOURCE ? dmaf_source_options
 		    : role == DMAF_ROLE_SINK ? dmaf_sink_options

@@ -17,6 +17,12 @@ enum dmaf_role { DMAF_ROLE_SOURCE, DMAF_ROLE_STAGE, DMAF_ROLE_SINK, DMAF_ROLE_PO
 int dmaf_kind_resolve(const char *text, enum dmaf_role role, dmaf_addr **addr,
 		      const struct dmaf_kind **kind, struct dmaf_err *err);
 
+/*
+ * The kind has no main part: what stands there is an option, as in pattern:rate=1G. Return: 0 or
+ * -EINVAL.
+ */
+int dmaf_addr_no_main(dmaf_addr *addr, struct dmaf_err *err);
+
 /* The options that every source, or every sink, has. */
 extern const struct dmaf_opt dmaf_source_options[], dmaf_sink_options[];
 
