@@ -7,5 +7,6 @@ const struct dmaf_kind *const dmaf_builtin_kinds[] = {
 	&dmaf_kind_pattern,
 	&dmaf_kind_verify,
 	&dmaf_kind_null,
+	&dmaf_kind_memory,
 	NULL,
 };

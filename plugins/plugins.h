@@ -6,5 +6,6 @@
 #include <dmaflow/plugin.h>
 
 extern const struct dmaf_kind dmaf_kind_null, dmaf_kind_pattern, dmaf_kind_verify;
+extern const struct dmaf_kind dmaf_kind_memory;
 
 #endif
