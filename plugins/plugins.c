@@ -8,5 +8,7 @@ const struct dmaf_kind *const dmaf_builtin_kinds[] = {
 	&dmaf_kind_verify,
 	&dmaf_kind_null,
 	&dmaf_kind_memory,
+	&dmaf_kind_tcp,
+	&dmaf_kind_tcp_listen,
 	NULL,
 };

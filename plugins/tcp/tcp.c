@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "plugins/tcp/tcp.h"
 
-static const char *const modes[] = {"auto", "copy", "zerocopy", "sendzc", "splice", NULL};
+static const char *const modes[] = {"auto",   "copy", "zerocopy", "sendzc",
+				    "splice", "recv", "trunc",    NULL};
 static const char *const acks[] = {"written", "synced", NULL};
 
 static const struct dmaf_opt options[] = {
 	{"mode", DMAF_OPT_WORD,
-	 "how to send: auto, copy, zerocopy (MSG_ZEROCOPY), sendzc (io_uring), splice (needs ack)",
+	 "how to send: auto, copy, zerocopy (MSG_ZEROCOPY), sendzc (io_uring), splice (needs ack); "
+	 "how to receive: recv, trunc (throw the content away: for benchmarks)",
 	 .words = modes},
 	{"frame", DMAF_OPT_FLAG, "frames: stream id, offsets, losses and the end are told"},
 	{"ack", DMAF_OPT_WORD,
@@ -15,6 +17,12 @@ static const struct dmaf_opt options[] = {
 	 .words = acks},
 	{"window", DMAF_OPT_SIZE, "most bytes sent and not yet acknowledged; default: the pool",
 	 .min = 1},
+	{"timeout", DMAF_OPT_DURATION,
+	 "receiving: give a link up on which nothing came for so long; 0: never; default 0, with "
+	 "ack 30s"},
+	{"wait", DMAF_OPT_DURATION,
+	 "receiving frames: how long a stream that was cut may stay away; 0: a cut is an error; "
+	 "default 0, with ack 30s, for tcp-listen for ever"},
 	{"retry", DMAF_OPT_DURATION,
 	 "how long to go on trying to connect; 0: one try; default 5s, "
 	 "with ack 30s"},
@@ -36,7 +44,6 @@ const struct dmaf_kind dmaf_kind_tcp = {
 	.main = "HOST:PORT",
 	.opts = options,
 	.source = &dmaf_tcp_source_ops,
-	.sink = &dmaf_tcp_sink_ops,
 };
 
 const struct dmaf_kind dmaf_kind_tcp_listen = {
@@ -46,5 +53,4 @@ const struct dmaf_kind dmaf_kind_tcp_listen = {
 	.main = "[HOST:]PORT",
 	.opts = options,
 	.source = &dmaf_tcp_listen_source_ops,
-	.sink = &dmaf_tcp_listen_sink_ops,
 };

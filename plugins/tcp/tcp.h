@@ -12,7 +12,9 @@ enum tcp_mode {
 	TCP_MODE_ZEROCOPY,
 	TCP_MODE_SENDZC,
 	TCP_MODE_SPLICE,
-	TCP_MODES,
+	TCP_MODES, /* that send; those that receive follow */
+	TCP_MODE_RECV = TCP_MODES,
+	TCP_MODE_TRUNC,
 };
 
 /** ack=, in the order of the option's words; ack alone is the first. */
