@@ -202,7 +202,8 @@ DMAF_INLINE DMAF_MUST_CHECK int dmaf_ring_read_geometry(const void *mem, uint64_
 /*
  * Opens the producer's end of a formatted ring, going on where its indices stand. At most one
  * producer at a time. mem is borrowed and must outlive prod. 0, -EINVAL as dmaf_ring_format(), or
- * -EPROTO if the indices in the ring are impossible.
+ * -EPROTO if the indices in the ring are impossible. Who takes over from one that died calls
+ * dmaf_ring_prod_must_kick() first: the kick that the dead one owed may never have come.
  */
 DMAF_INLINE DMAF_MUST_CHECK int dmaf_ring_prod_init(struct dmaf_ring_prod *p, void *mem,
 						    uint64_t bytes,
@@ -235,7 +236,7 @@ DMAF_INLINE DMAF_MUST_CHECK int dmaf_ring_prod_init(struct dmaf_ring_prod *p, vo
 	return 0;
 }
 
-/* Opens the consumer's end; as dmaf_ring_prod_init(). */
+/* Opens the consumer's end; as dmaf_ring_prod_init(), with dmaf_ring_cons_must_kick(). */
 DMAF_INLINE DMAF_MUST_CHECK int dmaf_ring_cons_init(struct dmaf_ring_cons *c, void *mem,
 						    uint64_t bytes,
 						    const struct dmaf_ring_geometry *g)
@@ -382,6 +383,14 @@ DMAF_INLINE void dmaf_ring_prod_awake(struct dmaf_ring_prod *p)
 	dmaf_store_relaxed(&p->shared->p_wait, p->p_wait);
 }
 
+/* The word to sleep on with FUTEX_WAIT, and in *seen the value it must still have. Kick:
+ * FUTEX_WAKE. */
+DMAF_INLINE uint32_t *dmaf_ring_prod_futex(const struct dmaf_ring_prod *p, uint32_t *seen)
+{
+	*seen = p->limit - (p->mask + 1);
+	return &p->shared->tail;
+}
+
 /* ---- consumer: peek, release --------------------------------------------------------------- */
 
 /* Behind dmaf_ring_peek(): looks at the peer's index again. 0, or -EPROTO. */
@@ -491,6 +500,14 @@ DMAF_INLINE void dmaf_ring_cons_awake(struct dmaf_ring_cons *c)
 	c->c_wait = (c->c_wait + 1) & ~1u;
 	/* Relaxed: seen late it costs a needless kick, no more. */
 	dmaf_store_relaxed(&c->shared->c_wait, c->c_wait);
+}
+
+/* The word to sleep on with FUTEX_WAIT, and in *seen the value it must still have. Kick:
+ * FUTEX_WAKE. */
+DMAF_INLINE uint32_t *dmaf_ring_cons_futex(const struct dmaf_ring_cons *c, uint32_t *seen)
+{
+	*seen = c->limit;
+	return &c->shared->head;
 }
 
 /* ---- copying in and out --------------------------------------------------------------------- */
