@@ -126,6 +126,15 @@ static void keep_unreturned(dmaf_flow *f)
 		dmaf_flow_failed(f, -EBUSY, NULL, "memory in flight");
 }
 
+/* A cut stream is called one, if the other side listens. */
+static void abort_sink(struct flow_sink *s)
+{
+	uint64_t until = dmaf_now_ns() + ABORT_NS;
+
+	while (s->sink.ops->flush(&s->sink, DMAF_FLUSH_ABORT) == -EAGAIN && dmaf_now_ns() < until)
+		nap();
+}
+
 static void cancel_sinks(dmaf_flow *f)
 {
 	for (unsigned k = 0; k < f->nsinks; k++) {
@@ -133,7 +142,7 @@ static void cancel_sinks(dmaf_flow *f)
 
 		empty_queue(f, &s->in);
 		if (s->begun && !s->flushed && s->sink.ops->flush)
-			(void)s->sink.ops->flush(&s->sink, DMAF_FLUSH_ABORT);
+			abort_sink(s);
 		if (s->held && s->sink.ops->cancel)
 			s->sink.ops->cancel(&s->sink);
 		reclaim_sink(f, s);

@@ -13,6 +13,7 @@
 #define FLOW_ADDRS  (1 + DMAF_FLOW_STAGES + DMAF_FLOW_SINKS)
 #define FLOW_POOLS  (1 + DMAF_FLOW_STAGES)
 #define SNAPSHOT_NS 50000000ull
+#define ABORT_NS    1000000000ull /* last words to a sink's other side */
 #define FINISH_NS   5000000000ull /* last words to the source's other side */
 #define CANCEL_NS   5000000000ull /* until in-flight memory is given up for leaked */
 
@@ -64,6 +65,7 @@ struct dmaf_flow {
 
 	dmaf_source src;
 	bool src_opened, src_started, src_stopping, resume_known;
+	bool slept; /* the loop has waited since the sinks were last looked at */
 	struct dmaf_resume resume;
 	unsigned nstages, nsinks, npools;
 	struct flow_stage *stage;

@@ -342,6 +342,7 @@ int dmaf_flow_round(dmaf_flow *f)
 	n = dmaf_flow_sinks(f);
 	if (n < 0)
 		return n;
+	f->slept = false;
 	moved += n;
 	if (f->state == FLOW_SOURCE_ENDED) {
 		n = flush_sinks(f);
@@ -408,6 +409,7 @@ void dmaf_flow_wait(dmaf_flow *f)
 	/* Figures stay fresh while nothing moves: people look at them just then. */
 	if (now + 4 * SNAPSHOT_NS < g.deadline)
 		g.deadline = now + 4 * SNAPSHOT_NS;
+	f->slept = true;
 	until = g.deadline > now ? g.deadline - now : 0;
 	ts.tv_sec = (time_t)(until / 1000000000u);
 	ts.tv_nsec = (long)(until % 1000000000u);

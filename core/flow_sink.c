@@ -164,7 +164,8 @@ int dmaf_flow_sinks(dmaf_flow *f)
 				return n;
 			moved += n;
 		}
-		if (!s->held)
+		/* One that holds nothing may have been woken for: a heartbeat, a peer that left. */
+		if (!s->held && !(f->slept && s->begun && s->sink.ops->wait))
 			continue;
 		n = reap(f, s);
 		if (n < 0)
