@@ -44,6 +44,7 @@ const struct dmaf_kind dmaf_kind_tcp = {
 	.main = "HOST:PORT",
 	.opts = options,
 	.source = &dmaf_tcp_source_ops,
+	.sink = &dmaf_tcp_sink_ops,
 };
 
 const struct dmaf_kind dmaf_kind_tcp_listen = {
@@ -53,4 +54,5 @@ const struct dmaf_kind dmaf_kind_tcp_listen = {
 	.main = "[HOST:]PORT",
 	.opts = options,
 	.source = &dmaf_tcp_listen_source_ops,
+	.sink = &dmaf_tcp_listen_sink_ops,
 };
