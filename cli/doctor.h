@@ -102,8 +102,8 @@ bool doctor_captured(void);
  * Return 0, 1 (the object can't be looked at: one message was printed on stderr) or 2 (what was
  * given makes no sense, as above).
  */
-int doctor_pid(struct doctor *d, const char *pid);
-int doctor_address(struct doctor *d, const char *address);
+int doctor_pid(struct doctor *d, const char *text);
+int doctor_address(struct doctor *d, const char *text);
 
 /* Parts of doctor_address(), for tcp:HOST:PORT and tcp-listen:[HOST:]PORT. */
 int doctor_tcp(struct doctor *d, const char *address, const char *where);

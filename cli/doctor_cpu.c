@@ -67,6 +67,7 @@ static void check(struct doctor *d, const char *name, bool has,
 	if (has && memcmp(to, from, sizeof(to)) != 0) {
 		row->verdict = DOCTOR_NO;
 		doctor_reason(d, row, "announced by CPUID, but the line stored differs");
+		doctor_remedy(d, row, "a fault of the CPU or its emulator: use plain stores");
 	} else if (has) {
 		doctor_detail(d, row, "%s; executed", fills);
 	} else {
@@ -100,21 +101,26 @@ void doctor_cpu(struct doctor *d)
 #define HAS_NEON (getauxval(AT_HWCAP) & (1UL << 12))
 #endif
 
-static void store_neon(void *to, const void *from)
+/* Returns false where this build has no floating point registers to do it with. */
+static bool store_neon(void *to, const void *from)
 {
 #ifdef __aarch64__
 	__asm__ volatile("ld1 {v0.16b-v3.16b}, [%1]\n\tst1 {v0.16b-v3.16b}, [%0]"
 			 :
 			 : "r"(to), "r"(from)
 			 : "v0", "v1", "v2", "v3", "memory");
-#elif defined(__ARM_NEON)
-	__asm__ volatile("vld1.8 {d0-d3}, [%1]!\n\tvst1.8 {d0-d3}, [%0]!\n\t"
+	return true;
+#elif defined(__ARM_FP)
+	/* The directive, since armhf's base line has no NEON and the core at hand may. */
+	__asm__ volatile(".fpu neon\n\t"
+			 "vld1.8 {d0-d3}, [%1]!\n\tvst1.8 {d0-d3}, [%0]!\n\t"
 			 "vld1.8 {d0-d3}, [%1]\n\tvst1.8 {d0-d3}, [%0]"
 			 : "+r"(to), "+r"(from)
 			 :
 			 : "d0", "d1", "d2", "d3", "memory");
+	return true;
 #else
-	memcpy(to, from, 64); /* built for cores without NEON: there is nothing to execute */
+	return false;
 #endif
 }
 
@@ -126,17 +132,20 @@ void doctor_cpu(struct doctor *d)
 
 	for (unsigned int i = 0; i < sizeof(from); i++)
 		from[i] = (unsigned char)(i + 1);
-	if (has)
-		store_neon(to, from);
 	row = doctor_row(d, AREA, has ? DOCTOR_YES : DOCTOR_NO, "NEON");
-	if (has && !memcmp(to, from, sizeof(to))) {
-		doctor_detail(d, row, "one instruction stores up to 64 bytes; executed");
-	} else if (has) {
-		row->verdict = DOCTOR_NO;
-		doctor_reason(d, row, "announced by the kernel, but the line stored differs");
-	} else {
+	if (!has) {
 		doctor_reason(d, row, "the kernel doesn't announce it (AT_HWCAP)");
 		doctor_remedy(d, row, "nothing to do: plain stores in order still combine");
+	} else if (!store_neon(to, from)) {
+		doctor_detail(d, row,
+			      "announced by the kernel; not executed by this soft-float "
+			      "build");
+	} else if (memcmp(to, from, sizeof(to)) != 0) {
+		row->verdict = DOCTOR_NO;
+		doctor_reason(d, row, "announced by the kernel, but the line stored differs");
+		doctor_remedy(d, row, "a fault of the CPU or its emulator: use plain stores");
+	} else {
+		doctor_detail(d, row, "four registers store a 64-byte line; executed");
 	}
 }
 

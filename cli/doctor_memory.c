@@ -61,7 +61,7 @@ static void huge_pool(struct doctor *d)
 				      "%lld in the pool; one of %s was taken and given back", total,
 				      size);
 		}
-		munmap(p, err ? THP_SIZE : m->page_size);
+		munmap(p, err ? THP_SIZE : (size_t)m->page_size);
 		goto out;
 	}
 	err = errno;

@@ -37,7 +37,7 @@ static int loopback_pair(int *a, int *b)
 		.sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
-	struct sockaddr_in me, peer;
+	struct sockaddr_in me = {0}, peer = {0};
 	socklen_t len = sizeof(sa), plen = sizeof(peer);
 	int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), err = 0;
 

@@ -209,7 +209,7 @@ int doctor_tcp(struct doctor *d, const char *address, const char *where)
 			why.text[0] ? why.text : "no host; write tcp:HOST:PORT");
 		return 2;
 	}
-	if (resolve(address, host, port, 0, &all))
+	if (resolve(address, host, port, 0, &all) || !all)
 		return 1;
 	used = all;
 	for (ai = all; ai && fd < 0 && now_ms() < deadline; ai = ai->ai_next) {

@@ -92,6 +92,36 @@ json "not a serial line" 'r["serial line"]["verdict"] == "no"' serial:/dev/null
 json "another kind" 'r["kind null"]["verdict"] == "yes"' null:
 json "nobody listens" 'r["connect 127.0.0.1 port 1"]["verdict"] == "no"' tcp:127.0.0.1:1
 
+# In a network of its own, where interfaces can be made and spoilt: a veth pair copies late, one without
+# scatter-gather (ETHTOOL_SSG) copies each packet, and a loopback that is down can't be tried.
+cat >"$work/net.py" <<'END'
+import array, fcntl, json, socket, struct, subprocess, sys
+
+def ip(*words):
+    return subprocess.run(("ip", "link", *words), capture_output=True, check=False).returncode == 0
+
+def spoil(name):
+    value = array.array("I", [0x19, 0])
+    request = struct.pack("16sP16x", name.encode(), value.buffer_info()[0])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, 0x8946, request)
+
+assert ip("add", "v0", "type", "veth", "peer", "name", "v1"), "no veth"
+assert any(ip("add", "plain", "type", kind) for kind in ("dummy", "ifb", "bridge")), "no interface"
+spoil("plain")
+out = subprocess.run((sys.argv[1], "doctor", "--json"), stdout=subprocess.PIPE, check=True).stdout
+rows = {row["name"]: row for row in json.loads(out)["rows"]}
+assert rows["interface v0"]["verdict"] == "limited", rows["interface v0"]
+assert rows["interface plain"]["verdict"] == "no", rows["interface plain"]
+assert "scatter-gather" in rows["interface plain"]["reason"]
+assert "ethtool -K plain" in rows["interface plain"]["remedy"]
+assert rows["MSG_ZEROCOPY over TCP"]["verdict"] == "unknown"
+END
+own=-n
+unshare $own true 2>/dev/null || own=-rn
+unshare $own python3 "$work/net.py" "$dmaflow" >"$work/out" 2>"$work/err"
+ok $? "interfaces that copy"
+
 # Who may not look is told who may. Where the test isn't root it is itself such a user.
 if [ "$(id -u)" -eq 0 ]; then
 	chmod 755 "$work"
