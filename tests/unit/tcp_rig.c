@@ -188,14 +188,20 @@ void rig_idle(struct rig *r, int ms)
 		rig_step(r, 5);
 }
 
+static bool finish_step(struct rig *r, int status)
+{
+	if (r->src.ops->finish(&r->src, status) != -EAGAIN)
+		return false;
+	wait_for(r, 5);
+	return true;
+}
+
 void rig_finish(struct rig *r, int status)
 {
 	uint64_t t = dmaf_now_ns();
 
-	while (r->src.ops->finish(&r->src, status) == -EAGAIN) {
-		wait_for(r, 5);
+	while (finish_step(r, status))
 		patience(t, "a finish");
-	}
 }
 
 void peer_connect(struct peer *p, struct rig *r)
@@ -329,7 +335,7 @@ int peer_hear(struct peer *p)
 
 	while ((type = peer_peek(p)) < 0) {
 		if (p->rig->rc)
-			rig_finish(p->rig, p->rig->rc == DMAF_END ? 0 : p->rig->rc);
+			finish_step(p->rig, p->rig->rc == DMAF_END ? 0 : p->rig->rc);
 		else
 			rig_step(p->rig, 5);
 		patience(t, "a word from the receiver");
