@@ -23,11 +23,13 @@ are written from them too. With --check nothing is written: TAP says which files
 """
 import json
 import os
+import re
 import struct
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ID = bytes(range(0x10, 0x20))
+DOC = os.path.join(HERE, "../../../docs/wire.md")
 SEEDS = os.path.join(HERE, "../../fuzz/seeds/wire")
 OTHER = bytes(range(0x80, 0x90))
 HELLO, DATA, END, ERROR, ACK, HEARTBEAT = range(1, 7)
@@ -361,7 +363,9 @@ def main():
             with open(path, "wb") as f:
                 f.write(content)
         return
-    print("1..%d" % len(vectors))
+    with open(DOC, encoding="utf-8") as f:
+        dumps = re.findall(r"^```hex (\S+)\n(.*?)^```", f.read(), re.M | re.S)
+    print("1..%d" % (len(vectors) + max(1, len(dumps))))
     for number, name in enumerate(sorted(vectors), 1):
         stale = []
         for path in (p for p in files if os.path.basename(p).split(".")[0] == name):
@@ -374,6 +378,10 @@ def main():
         print("%s %d - %s" % ("not ok" if stale else "ok", number, name))
         for path in stale:
             print("# not what make.py writes: " + path)
+    for number, (name, dump) in enumerate(dumps or [("none", "")], len(vectors) + 1):
+        shown = bytes.fromhex("".join(line[6:] for line in dump.splitlines()))
+        right = name in vectors and shown == vectors[name][0]
+        print("%s %d - docs/wire.md: %s" % ("ok" if right else "not ok", number, name))
     strange = set(there) - set(files)
     if strange:
         sys.exit("make.py: it does not write " + " ".join(sorted(strange)))
