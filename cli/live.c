@@ -65,6 +65,7 @@ void dmaf_live_line(char *line, size_t size, const struct dmaf_figures *now,
 	double dt = (double)(now->at_ns - before->at_ns) * 1e-9;
 	double rate = dt > 0 ? (double)(c->bytes - before->sink[0].count.bytes) / dt : 0;
 	char text[128], a[32], b[32];
+	unsigned empty;
 
 	line[0] = 0;
 	part(line, size, width, dmaf_rate_text(rate, a, sizeof(a)));
@@ -74,11 +75,13 @@ void dmaf_live_line(char *line, size_t size, const struct dmaf_figures *now,
 	part(line, size, width, text);
 	(void)snprintf(text, sizeof(text), "copies/B %.2f", dmaf_copies_per_byte(now));
 	part(line, size, width, text);
-	(void)snprintf(text, sizeof(text), "in flight %u/%u", now->pool_count - now->pool_free,
+	/* A source that takes its buffers by itself leaves the empty ones in the pool. */
+	empty = now->source.held + now->pool_free;
+	(void)snprintf(text, sizeof(text), "in flight %u/%u", now->pool_count - empty,
 		       now->pool_count);
 	part(line, size, width, text);
 	(void)snprintf(text, sizeof(text), "ring %3u%%",
-		       now->pool_count ? 100 * now->pool_free / now->pool_count : 0);
+		       now->pool_count ? 100 - 100 * empty / now->pool_count : 0);
 	part(line, size, width, text);
 	(void)snprintf(text, sizeof(text), "latency %s, 99%% %s",
 		       dmaf_ns_text(now->lat_p50, a, sizeof(a)),

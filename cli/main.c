@@ -13,6 +13,8 @@ static const struct {
 	const char *help;
 } commands[] = {
 	{"run", dmaf_cmd_run, "move data: run SOURCE [STAGE...] SINK [SINK...]"},
+	{"demo", dmaf_cmd_demo,
+	 "stream an emulated device over TCP and compare the ways of sending"},
 	{"doctor", dmaf_cmd_doctor,
 	 "what this machine can do without copying, and what stands in the way"},
 	{"list", dmaf_cmd_list, "kinds of sources, stages and sinks, and their options"},

@@ -21,7 +21,7 @@ void dmaf_flow_snapshot(dmaf_flow *f)
 	g->started_ns = f->started_ns;
 	g->ended_ns = f->ended_ns;
 	g->first_byte_ns = f->first_byte_ns;
-	party(&g->source, &f->src.p, 0);
+	party(&g->source, &f->src.p, f->src_held);
 	g->nstages = f->nstages;
 	for (unsigned i = 0; i < f->nstages; i++)
 		party(&g->stage[i], &f->stage[i].stage.p, f->stage[i].held + f->stage[i].in.n);

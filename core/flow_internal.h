@@ -67,6 +67,7 @@ struct dmaf_flow {
 	bool src_opened, src_started, src_stopping, resume_known;
 	bool slept; /* the loop has waited since the sinks were last looked at */
 	struct dmaf_resume resume;
+	unsigned src_held; /* empty buffers that the source has */
 	unsigned nstages, nsinks, npools;
 	struct flow_stage *stage;
 	struct flow_sink *sink;

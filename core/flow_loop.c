@@ -26,6 +26,7 @@ static int refill(dmaf_flow *f)
 	if (!n)
 		return 0;
 	took = f->src.ops->queue(&f->src, bufs, n);
+	f->src_held += took > 0 ? (unsigned)took : 0;
 	for (unsigned i = took > 0 ? (unsigned)took : 0; i < n; i++)
 		dmaf_buf_abandon(bufs[i]);
 	if (took < 0)
@@ -170,6 +171,8 @@ static int take(dmaf_flow *f)
 	}
 	if (!n)
 		return 0;
+	if (f->src.ops->queue)
+		f->src_held -= (unsigned)n;
 	good = account(f, bufs, (unsigned)n);
 	if (!f->bytes_left || !f->count_left)
 		source_ended(f);

@@ -50,7 +50,7 @@ DMAF_API const struct dmaf_err *dmaf_flow_err(const dmaf_flow *flow);
 struct dmaf_party_figures {
 	char address[160];
 	struct dmaf_counters count;
-	unsigned held; /* buffers it holds now */
+	unsigned held; /* buffers it holds now; of a source: empty ones to fill */
 };
 
 /** struct dmaf_figures - a snapshot of a flow. */
