@@ -316,6 +316,15 @@ DMAF_INLINE void *dmaf_ring_prod_entry(const struct dmaf_ring_prod *p, uint32_t 
 	return p->entries + (size_t)((p->head + i) & p->mask) * p->entry_size;
 }
 
+/* Behind dmaf_ring_submit_polled() and dmaf_ring_enqueue_burst(). */
+DMAF_INLINE void dmaf_ring_prod_publish(struct dmaf_ring_prod *p, struct dmaf_ring_shared *shared,
+					uint32_t head)
+{
+	p->head = head;
+	/* [1] pairs with the acquire of head: entries are written before they are seen. */
+	dmaf_store_release(&shared->head, head);
+}
+
 /*
  * dmaf_ring_submit() for a consumer that never sleeps, or for all but the last of several submits:
  * it cheaply publishes and wakes nobody.
@@ -323,9 +332,7 @@ DMAF_INLINE void *dmaf_ring_prod_entry(const struct dmaf_ring_prod *p, uint32_t 
 DMAF_INLINE void dmaf_ring_submit_polled(struct dmaf_ring_prod *p, uint32_t n)
 {
 	DMAF_ASSERT(n <= p->limit - p->head);
-	p->head += n;
-	/* [1] pairs with the acquire of head: entries are written before they are seen. */
-	dmaf_store_release(&p->shared->head, p->head);
+	dmaf_ring_prod_publish(p, p->shared, p->head + n);
 }
 
 /* True if the consumer sleeps and was not yet told: kick it. Call after dmaf_ring_submit_polled().
@@ -443,13 +450,20 @@ DMAF_INLINE const void *dmaf_ring_cons_entry(const struct dmaf_ring_cons *c, uin
 	return c->entries + (size_t)((c->tail + i) & c->mask) * c->entry_size;
 }
 
+/* Behind dmaf_ring_release_polled() and dmaf_ring_dequeue_burst(). */
+DMAF_INLINE void dmaf_ring_cons_publish(struct dmaf_ring_cons *c, struct dmaf_ring_shared *shared,
+					uint32_t tail)
+{
+	c->tail = tail;
+	/* [2] pairs with the acquire of tail: our reads are done before the slots are reused. */
+	dmaf_store_release(&shared->tail, tail);
+}
+
 /* dmaf_ring_release() for a producer that never sleeps, or for all but the last of several. */
 DMAF_INLINE void dmaf_ring_release_polled(struct dmaf_ring_cons *c, uint32_t n)
 {
 	DMAF_ASSERT(n <= c->limit - c->tail);
-	c->tail += n;
-	/* [2] pairs with the acquire of tail: our reads are done before the slots are reused. */
-	dmaf_store_release(&c->shared->tail, c->tail);
+	dmaf_ring_cons_publish(c, c->shared, c->tail + n);
 }
 
 /* True if the producer sleeps and was not yet told: kick it. After dmaf_ring_release_polled(). */
@@ -521,9 +535,11 @@ DMAF_INLINE DMAF_MUST_CHECK int dmaf_ring_enqueue_burst(struct dmaf_ring_prod *p
 							uint32_t entry_size, uint32_t n, bool *kick)
 {
 	const unsigned char *src = (const unsigned char *)from;
-	uint32_t at = p->head;
+	/* In locals, because for all the compiler knows the copy overwrites *p. */
+	struct dmaf_ring_shared *shared = p->shared;
+	unsigned char *entries = p->entries;
+	uint32_t at = p->head, mask = p->mask, left;
 	int got = dmaf_ring_reserve(p, n);
-	uint32_t left;
 
 	DMAF_ASSERT(entry_size == p->entry_size);
 	if (kick)
@@ -531,8 +547,8 @@ DMAF_INLINE DMAF_MUST_CHECK int dmaf_ring_enqueue_burst(struct dmaf_ring_prod *p
 	if (got <= 0)
 		return got;
 	for (left = (uint32_t)got; left; left--, at++, src += entry_size)
-		__builtin_memcpy(p->entries + (size_t)(at & p->mask) * entry_size, src, entry_size);
-	dmaf_ring_submit_polled(p, (uint32_t)got);
+		__builtin_memcpy(entries + (size_t)(at & mask) * entry_size, src, entry_size);
+	dmaf_ring_prod_publish(p, shared, at);
 	if (kick)
 		*kick = dmaf_ring_prod_must_kick(p);
 	return got;
@@ -547,9 +563,10 @@ DMAF_INLINE DMAF_MUST_CHECK int dmaf_ring_dequeue_burst(struct dmaf_ring_cons *c
 							uint32_t entry_size, uint32_t n, bool *kick)
 {
 	unsigned char *dst = (unsigned char *)to;
-	uint32_t at = c->tail;
+	struct dmaf_ring_shared *shared = c->shared;
+	const unsigned char *entries = c->entries;
+	uint32_t at = c->tail, mask = c->mask, left;
 	int got = dmaf_ring_peek(c, n);
-	uint32_t left;
 
 	DMAF_ASSERT(entry_size == c->entry_size);
 	if (kick)
@@ -557,8 +574,8 @@ DMAF_INLINE DMAF_MUST_CHECK int dmaf_ring_dequeue_burst(struct dmaf_ring_cons *c
 	if (got <= 0)
 		return got;
 	for (left = (uint32_t)got; left; left--, at++, dst += entry_size)
-		__builtin_memcpy(dst, c->entries + (size_t)(at & c->mask) * entry_size, entry_size);
-	dmaf_ring_release_polled(c, (uint32_t)got);
+		__builtin_memcpy(dst, entries + (size_t)(at & mask) * entry_size, entry_size);
+	dmaf_ring_cons_publish(c, shared, at);
 	if (kick)
 		*kick = dmaf_ring_cons_must_kick(c);
 	return got;

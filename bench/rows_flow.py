@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The flow loop alone, start-up and memory of the program, and the descriptor ring."""
+"""The flow loop alone, start-up and memory of the program."""
 
-import json
 import re
 import socket
 import time
@@ -108,15 +107,4 @@ def memory(c):
                     note="peak resident (VmHWM) less a region of 16 blocks of 1 MiB, all touched")
 
 
-def ring(c):
-    """64-byte descriptors between two threads against DPDK's rte_ring_elem"""
-    tool = c.build / "bench/ring_bench"
-    if not tool.exists():
-        raise BenchError(f"{tool}: not built; it needs DPDK (tools/setup bench)")
-    ended = Program([tool, "--json"]).wait()
-    for line in ended.out.splitlines():
-        if line.startswith("{"):
-            c.report.note(json.dumps(json.loads(line)))
-
-
-BENCHES = {"flow.loop": flow_loop, "run.first_byte": first_byte, "run.memory": memory, "ring": ring}
+BENCHES = {"flow.loop": flow_loop, "run.first_byte": first_byte, "run.memory": memory}
