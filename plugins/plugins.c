@@ -10,5 +10,6 @@ const struct dmaf_kind *const dmaf_builtin_kinds[] = {
 	&dmaf_kind_memory,
 	&dmaf_kind_tcp,
 	&dmaf_kind_tcp_listen,
+	&dmaf_kind_file,
 	NULL,
 };

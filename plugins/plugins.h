@@ -8,5 +8,6 @@
 extern const struct dmaf_kind dmaf_kind_null, dmaf_kind_pattern, dmaf_kind_verify;
 extern const struct dmaf_kind dmaf_kind_memory;
 extern const struct dmaf_kind dmaf_kind_tcp, dmaf_kind_tcp_listen;
+extern const struct dmaf_kind dmaf_kind_file;
 
 #endif
