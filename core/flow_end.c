@@ -19,10 +19,15 @@ static void nap(void)
 	nanosleep(&ms, NULL);
 }
 
+/* No sink has had them: a source that acknowledges what is done must not take them for that. */
 static void empty_queue(dmaf_flow *f, struct buf_queue *q)
 {
 	while (q->n) {
-		dmaf_flow_release(f, q->at[q->head]);
+		dmaf_buf *b = q->at[q->head];
+
+		if (!b->status)
+			b->status = -ECANCELED;
+		dmaf_flow_release(f, b);
 		dmaf_queue_drop(q, 1);
 	}
 }
