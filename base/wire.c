@@ -227,7 +227,7 @@ static int hdr_check(const struct dmaf_wire_hdr *h, const uint8_t *p, uint32_t m
 	if (h->type != DMAF_WIRE_T_ERROR && all_zero(h->id, 16))
 		return -DMAF_WIRE_E_STREAM;
 	/* Room for this frame's own payload and buffer, so that nobody after us has to ask. */
-	if (h->pos.offset + h->length < h->pos.offset || h->pos.sequence == UINT64_MAX)
+	if (h->pos.offset + h->length < h->pos.offset || h->pos.sequence == ~(uint64_t)0)
 		return -DMAF_WIRE_E_WRAP;
 	return 0;
 }
