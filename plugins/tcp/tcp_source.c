@@ -153,14 +153,23 @@ static int source_start(dmaf_source *src, const struct dmaf_resume *resume)
 	return 0;
 }
 
+/* What comes again may be completed already, but the sender has to send it first. */
+static bool may_tell(const struct tcp_source *s)
+{
+	struct dmaf_wire_pos sent;
+
+	if (!s->skip)
+		return true;
+	tcp_rx_pos(&s->rx, &sent);
+	return s->acks.done.offset <= sent.offset;
+}
+
 /* What the sinks have completed goes to the sender when it is time. A broken link shows when it is
  * read, so the result doesn't matter here. */
 static void tell(struct tcp_source *s, uint64_t now)
 {
-	/* While bytes come again, our place is beyond the sender's: it would not understand. */
-	if (!tcp_acked(s) || s->fd < 0 || s->skip)
-		return;
-	(void)tcp_acks_send(&s->acks, s->fd, s->src->stream.id, now, false, false);
+	if (tcp_acked(s) && s->fd >= 0 && may_tell(s))
+		(void)tcp_acks_send(&s->acks, s->fd, s->src->stream.id, now, false, false);
 }
 
 static void source_done(dmaf_source *src, dmaf_buf *const *bufs, unsigned n)
@@ -308,7 +317,7 @@ static void source_wait(dmaf_source *src, struct dmaf_wait *w)
 		wait_link(s, w);
 	if (s->fill)
 		dmaf_wait_until(w, due(s));
-	if (s->acks.ahead_ns && s->fd >= 0 && !s->skip)
+	if (s->acks.ahead_ns && s->fd >= 0)
 		dmaf_wait_until(w, s->acks.ahead_ns + TCP_ACK_IDLE_NS);
 	if (s->finish_ns)
 		dmaf_wait_until(w, s->finish_ns);
@@ -372,8 +381,9 @@ static int say_goodbye(struct tcp_source *s, uint64_t now)
 	}
 	if (s->complete && !s->acks.n && !s->acks.sent_done)
 		s->acks.done = s->rx.wire.pos;
-	rc = tcp_acks_send(&s->acks, s->fd, s->src->stream.id, now, !s->skip,
-			   s->complete && !s->acks.n);
+	rc = may_tell(s) ? tcp_acks_send(&s->acks, s->fd, s->src->stream.id, now, true,
+					 s->complete && !s->acks.n)
+			 : 0;
 	if (rc == -EAGAIN)
 		return rc;
 	return rc < 0 ? drop_link(s, s->complete ? -EAGAIN : 0) : see_off(s);

@@ -65,7 +65,7 @@ struct tcp_acks {
 	struct dmaf_wire_pos done; /* everything before is completed */
 	struct dmaf_wire_pos told; /* and so far the sender knows */
 	uint64_t ahead_ns;         /* since when done is ahead of told; 0: it isn't */
-	uint64_t step;             /* bytes: half the sender's window */
+	uint64_t step;             /* bytes to tell of at once: half the sender's window */
 	bool failed;               /* a sink failed a buffer: the prefix stays where it is */
 	bool sent_done;            /* DONE is in .bytes or sent */
 	uint8_t bytes[DMAF_WIRE_HDR];
@@ -175,9 +175,8 @@ void tcp_send_away(struct tcp_source *s, int fd, int why, const char *text);
 
 int tcp_acks_init(struct tcp_acks *a, unsigned buffers);
 void tcp_acks_free(struct tcp_acks *a);
-/* A link begins: all before @told is completed, and the sender knows. @window: bytes it can hold;
- * 0: unknown. */
-void tcp_acks_link(struct tcp_acks *a, const struct dmaf_wire_pos *told, uint64_t window);
+/* A link begins: all before @told is completed, and the sender knows. */
+void tcp_acks_link(struct tcp_acks *a, const struct dmaf_wire_pos *told);
 /* A buffer goes to the sinks; the stream behind it is at @end. */
 void tcp_acks_push(struct tcp_acks *a, const dmaf_buf *buf, const struct dmaf_wire_pos *end);
 void tcp_acks_done(struct tcp_acks *a, dmaf_buf *const *bufs, unsigned n);

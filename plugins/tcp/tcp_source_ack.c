@@ -21,11 +21,9 @@ void tcp_acks_free(struct tcp_acks *a)
 	*a = (struct tcp_acks){0};
 }
 
-void tcp_acks_link(struct tcp_acks *a, const struct dmaf_wire_pos *told, uint64_t window)
+void tcp_acks_link(struct tcp_acks *a, const struct dmaf_wire_pos *told)
 {
 	a->done = a->told = *told;
-	/* A window that is not stated may be any: tell at once. */
-	a->step = window > 1 ? window / 2 : 1;
 	a->ahead_ns = 0;
 	a->sent_done = false;
 	a->at_byte = a->len = 0;

@@ -200,23 +200,23 @@ static void payload(struct tcp_source *s, size_t n)
 /* What came up to the end of the frame before, and then what its successor says. */
 static enum tcp_fill frames(struct tcp_source *s, int ev, size_t body)
 {
+	struct dmaf_wire_pos at;
 	enum tcp_fill r;
 
 	if (body)
 		payload(s, body);
-	if (!s->skip) {
-		if (ev == TCP_RX_DATA || ev == TCP_RX_END)
-			s->here = s->rx.before;
-		else
-			tcp_rx_pos(&s->rx, &s->here);
-	}
+	if (ev == TCP_RX_DATA || ev == TCP_RX_END)
+		at = s->rx.before;
+	else
+		tcp_rx_pos(&s->rx, &at);
+	if (!s->skip)
+		s->here = at;
+	if (s->skip_done)
+		s->acks.done = at;
 	r = event(s, ev);
 	if (!s->skip && !s->gap)
 		tcp_rx_pos(&s->rx, &s->here);
-	if (!s->skip && s->skip_done) {
-		s->acks.done = s->here;
-		s->skip_done = false;
-	}
+	s->skip_done = s->skip_done && s->skip;
 	return r;
 }
 

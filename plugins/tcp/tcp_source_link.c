@@ -2,6 +2,8 @@
 /* Which connection is the stream's: taking one, refusing others, losing it, waiting for the next.
  */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
@@ -66,6 +68,9 @@ void tcp_link_refuse(struct tcp_source *s, int why)
 
 static void link_up(struct tcp_source *s, int fd)
 {
+	/* An ack is small and the sender waits for it: Nagle would hold it back. */
+	if (tcp_acked(s))
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 	s->fd = fd;
 	s->phase = TCP_UP;
 	s->lowat = 1;
@@ -220,17 +225,10 @@ static bool find_place(struct tcp_source *s, const struct dmaf_wire_frame *f, st
 			      "%llu bytes are here, but the sender can only go on from %llu",
 			      (unsigned long long)s->resume.offset,
 			      (unsigned long long)floor->offset);
-	/* The record counts our buffers, not the sender's; what the sender still holds it repeats,
-	 * and a sender that can seek takes any number. */
+	/* The record counts our buffers, not the sender's, so it names no place of the sender's
+	 * inside what that still holds: all of this comes again, a window at most. */
 	v->skip = s->resume.offset - floor->offset;
 	v->skip_done = true;
-	if (v->skip > f->u.hello.window) {
-		struct dmaf_wire_pos pos = {s->resume.offset, s->resume.seq, floor->lost};
-
-		dmaf_wire_rx_resume(&v->wire, f->hdr.id, &pos);
-		v->skip = 0;
-		v->skip_done = false;
-	}
 	return true;
 }
 
@@ -259,17 +257,23 @@ static bool judge(struct tcp_source *s, unsigned guest, const struct dmaf_wire_f
 	return true;
 }
 
-/* A window that is smaller than our blocks must not wait for one to be full. */
-static size_t cut_for(const struct tcp_source *s, uint64_t window)
+/*
+ * Acks go at half the sender's window. One that is smaller than our blocks can't wait for a block
+ * to be full: blocks then end at half of it, in whole pages if that can be, and each is told of.
+ */
+static void set_pace(struct tcp_source *s, uint64_t window)
 {
 	size_t block = dmaf_pool_terms(s->src->pool)->block;
 	uint64_t half = window / 2;
 
+	s->cut = block;
+	s->acks.step = half ? half : 1;
 	if (!tcp_acked(s) || !window || half >= block)
-		return block;
+		return;
 	if (half >= 4096)
 		half -= half % 4096;
-	return half ? (size_t)half : 1;
+	s->cut = half ? (size_t)half : 1;
+	s->acks.step = s->cut;
 }
 
 static void first_link(struct tcp_source *s, const struct dmaf_wire_frame *f,
@@ -308,11 +312,11 @@ static void take(struct tcp_source *s, unsigned guest, const struct dmaf_wire_fr
 	}
 	link_up(s, tcp_door_take(&s->door, guest));
 	tcp_rx_begin(&s->rx, &v->wire);
-	s->cut = cut_for(s, f->u.hello.window);
 	s->skip = v->skip;
 	s->skip_done = v->skip_done;
 	s->asked = false;
-	tcp_acks_link(&s->acks, &v->wire.pos, f->u.hello.window);
+	tcp_acks_link(&s->acks, &v->wire.pos);
+	set_pace(s, f->u.hello.window);
 	if (again) {
 		s->src->p.count.reconnects++;
 		if (!tcp_acked(s))

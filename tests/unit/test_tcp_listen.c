@@ -490,15 +490,39 @@ static void resumed(void **state)
 	leave_done(&p);
 	rig_close(&r);
 
-	/* It holds a window of 64 KiB only, but can seek: it goes on from where we are. */
-	record(&resume, 1, 1 << 20, 16);
+	/* It was started again and holds nothing, and its window is smaller than what comes again.
+	 */
+	record(&resume, 1, 4 * BLOCK, 16);
 	listening(",frame,ack", BLOCK, &resume);
 	come(&p, 1, ACK, BLOCK);
-	assert_int_equal(p.hdr.pos.offset, 1 << 20);
-	assert_int_equal(p.hdr.pos.sequence, 16);
+	assert_int_equal(p.hdr.pos.offset, 0);
+	for (unsigned i = 1; i <= 4; i++) {
+		peer_data(&p, BLOCK, 0);
+		acked(&p, (uint64_t)i * BLOCK);
+	}
+	assert_int_equal(r.bytes, 0);
 	peer_data(&p, 100, 0);
 	rig_until(&r, 100);
 	assert_int_equal(r.seen[0].seq, 16);
+	leave_done(&p);
+	rig_close(&r);
+
+	/* A gap beyond what is written is not yet written itself. */
+	record(&resume, 1, 1000, 1);
+	listening(",frame,ack", BLOCK, &resume);
+	r.hold = true;
+	come(&p, 1, ACK, 8 * BLOCK);
+	peer_data(&p, 1000, 0);
+	peer_lose(&p, 1000, 1);
+	peer_data(&p, 1000, 0);
+	rig_until(&r, 1000);
+	acked(&p, 1000);
+	assert_int_equal(r.seen[0].offset, 2000);
+	assert_int_equal(r.seen[0].seq, 2);
+	rig_idle(&r, 30);
+	assert_int_equal(peer_peek(&p), -1);
+	rig_done(&r, 0, 0);
+	acked(&p, 3000);
 	leave_done(&p);
 	rig_close(&r);
 
