@@ -10,16 +10,16 @@ point() { # status, description
 	if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
 }
 
-timeout 20 "$DMAFLOW" run --quiet --plugin "$EXAMPLES/counter.so" counter:lines=70000 - >"$tmp/lines.txt"
+timeout 20 "$DMAFLOW" run --quiet --plugin "$EXAMPLES/counter.so" counter:lines=70000 "file:$tmp/lines.txt"
 seq 0 69999 | awk '{printf "%15d\n", $1}' | cmp -s - "$tmp/lines.txt"
 point $? "the counter plug-in gives 70000 numbered lines"
 
-timeout 20 "$DMAFLOW" run --quiet --plugin "$EXAMPLES/lines.so" - lines: <"$tmp/lines.txt" 2>"$tmp/err"
+timeout 20 "$DMAFLOW" run --quiet --plugin "$EXAMPLES/lines.so" "file:$tmp/lines.txt" lines: 2>"$tmp/err"
 grep -q 'lines:: 70000 lines$' "$tmp/err"
 point $? "the lines plug-in counts them"
 
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-timeout 20 "$DMAFLOW" run --quiet "tcp-listen:127.0.0.1:$port,frame,ack" - >"$tmp/sent" &
+timeout 20 "$DMAFLOW" run --quiet "tcp-listen:127.0.0.1:$port,frame,ack" "file:$tmp/sent" &
 receiver=$!
 timeout 20 "$EXAMPLES/sender" memory:block=64K,blocks=4 "tcp:127.0.0.1:$port,frame,ack"
 point $? "the sender delivers"
