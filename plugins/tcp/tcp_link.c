@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The sink's link: made, introduced, acknowledged, broken and made again. */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -122,6 +124,13 @@ void tcp_link_failed(struct tcp_sink *t, int code)
 {
 	char what[80];
 
+	/* A receiver that refuses says why and closes; our own send may fail before we read it. */
+	if (t->framed && t->fd >= 0 && !t->last_words &&
+	    (t->state == LINK_UP || t->state == LINK_HELLO)) {
+		t->last_words = true;
+		tcp_link_read(t);
+		t->last_words = false;
+	}
 	switch (code) {
 	case -EPIPE:
 	case -ECONNRESET: snprintf(what, sizeof(what), "the peer closed the connection"); break;
@@ -138,7 +147,7 @@ static int put_hello(struct tcp_sink *t)
 	static const uint8_t none[16];
 	const struct dmaf_stream *s = t->sink->stream;
 	size_t block = dmaf_pool_terms(t->sink->pool)->block;
-	struct dmaf_wire_pos floor = tcp_queue_floor(t);
+	struct dmaf_wire_pos floor = t->floor;
 	struct dmaf_wire_hdr h = {.pos = floor};
 	struct dmaf_wire_hello hello = {.ack = t->ack_level, .window = t->win.limit};
 
@@ -187,8 +196,13 @@ static void connected(struct tcp_sink *t, int fd)
 	t->blocked = t->starved = false;
 	tcp_queue_rewind(t);
 	t->state = LINK_HELLO;
-	if (!t->framed)
+	if (!t->framed) {
 		come_up(t);
+		return;
+	}
+	/* Nagle would have the end of a stream wait for the peer's delayed acknowledgement. */
+	if (!t->o.cork)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 }
 
 static void connect_step(struct tcp_sink *t)

@@ -68,6 +68,7 @@ int tcp_queue_add(struct tcp_sink *t, dmaf_buf *b)
 		/* The stream began elsewhere: what lies before is not missing here. */
 		t->gap_seq = t->next_src_seq = t->next.sequence = b->seq;
 		t->gap_off = t->next_src_off = t->next.offset = b->offset;
+		t->floor = t->next;
 	}
 	r = dmaf_gap_check(t->sink, b, &t->gap_seq, &t->gap_off, &zero);
 	if (r)
@@ -258,11 +259,6 @@ size_t tcp_queue_taken(struct tcp_sink *t, size_t n, uint64_t zc_end)
 	return payload;
 }
 
-struct dmaf_wire_pos tcp_queue_floor(struct tcp_sink *t)
-{
-	return t->h_head == t->h_tail ? t->next : tcp_held_at(t, t->h_head)->pos;
-}
-
 void tcp_queue_rewind(struct tcp_sink *t)
 {
 	for (uint32_t i = t->h_head; i != t->h_tail; i++) {
@@ -360,6 +356,9 @@ unsigned tcp_queue_reap(struct tcp_sink *t, dmaf_buf **bufs, unsigned n)
 				t->f_tail = e->frame_end;
 			if (t->ack)
 				ack_window_free(&t->win, e->pay + e->buf->len);
+			t->floor = e->pos;
+			t->floor.offset += e->buf->len;
+			t->floor.sequence += e->buf->len != 0;
 		}
 		if (t->h_cut == t->h_head)
 			t->h_cut++;

@@ -106,7 +106,10 @@ static int sink_attach(dmaf_sink *sink)
 	if (r)
 		return dmaf_fail(t->err, r, "%s: no memory for %u buffers", t->o.text,
 				 dmaf_pool_count(sink->pool));
-	tcp_link_step(t); /* a peer that isn't there is found out before there is data */
+	/* A peer that isn't there is found out before there is data; this machine answers at once.
+	 */
+	for (int tries = 0; tries < 2 && t->state == LINK_DOWN && !t->listens; tries++)
+		tcp_link_step(t);
 	return t->status;
 }
 
@@ -172,15 +175,13 @@ static int sink_submit(dmaf_sink *sink, dmaf_buf *const *bufs, unsigned n)
 static int sink_reap(dmaf_sink *sink, dmaf_buf **bufs, unsigned n)
 {
 	struct tcp_sink *t = sink->p.priv;
-	unsigned got;
 
 	tcp_move(t);
-	got = tcp_queue_reap(t, bufs, n);
-	if (!got && t->status && t->status != -ECANCELED && !t->reported) {
+	if (t->status && t->status != -ECANCELED && !t->reported) {
 		t->reported = true;
 		return t->status;
 	}
-	return (int)got;
+	return (int)tcp_queue_reap(t, bufs, n);
 }
 
 static int sink_flush(dmaf_sink *sink, enum dmaf_flush how)

@@ -84,7 +84,9 @@ struct tcp_sink {
 	uint64_t next_src_off;
 	uint64_t gap_seq, gap_off; /* dmaf_gap_check()'s */
 	struct dmaf_wire_pos next; /* where the next buffer will begin */
-	uint64_t pay;              /* payload bytes submitted */
+	struct dmaf_wire_pos
+		floor; /* behind the last one given back, before any gap that follows */
+	uint64_t pay;  /* payload bytes submitted */
 
 	/* frames: [tail, send) are sent and their headers kept, [send, head) wait */
 	struct tcp_frame *frame;
@@ -101,6 +103,7 @@ struct tcp_sink {
 	enum link_state state;
 	int fd, listener;
 	struct tcp_connect conn;
+	bool last_words;    /* reading what a peer said before it broke the link */
 	bool begun, local;  /* the stream is known; the peer is on this machine */
 	bool blocked;       /* the socket was full */
 	bool starved;       /* ENOBUFS: wait for notifications */
@@ -188,8 +191,6 @@ static inline bool tcp_queue_between(const struct tcp_sink *t)
 }
 /** tcp_queue_rewind - nothing of what is held is on a link; the kernel holds none of it. */
 void tcp_queue_rewind(struct tcp_sink *t);
-/** tcp_queue_floor - the earliest place from which sending can go on. */
-struct dmaf_wire_pos tcp_queue_floor(struct tcp_sink *t);
 /** tcp_queue_resume - a new link, which goes on at @pos. Return: 0, -ENODATA, -ERANGE, -EPROTO. */
 int tcp_queue_resume(struct tcp_sink *t, const struct dmaf_wire_pos *pos);
 /** tcp_queue_payload_at - payload before an acknowledged place; UINT64_MAX: no such place. */
