@@ -19,15 +19,18 @@ static void nap(void)
 	nanosleep(&ms, NULL);
 }
 
-/* No sink has had them: a source that acknowledges what is done must not take them for that. */
+/* No sink has had it: a source that acknowledges what is done must not take it for that. */
+static void undelivered(dmaf_flow *f, dmaf_buf *b)
+{
+	if (!b->status)
+		b->status = -ECANCELED;
+	dmaf_flow_release(f, b);
+}
+
 static void empty_queue(dmaf_flow *f, struct buf_queue *q)
 {
 	while (q->n) {
-		dmaf_buf *b = q->at[q->head];
-
-		if (!b->status)
-			b->status = -ECANCELED;
-		dmaf_flow_release(f, b);
+		undelivered(f, q->at[q->head]);
 		dmaf_queue_drop(q, 1);
 	}
 }
@@ -68,14 +71,14 @@ static void reclaim_stage(dmaf_flow *f, struct flow_stage *s)
 	while ((n = s->stage.ops->dequeue(&s->stage, bufs, FLOW_BATCH)) > 0)
 		for (int i = 0; i < n; i++) {
 			s->held -= !s->stage.transforms;
-			dmaf_flow_release(f, bufs[i]);
+			undelivered(f, bufs[i]);
 		}
 	if (!s->stage.transforms)
 		return;
 	while ((n = s->stage.ops->reap(&s->stage, bufs, FLOW_BATCH)) > 0)
 		for (int i = 0; i < n; i++) {
 			s->held--;
-			dmaf_flow_release(f, bufs[i]);
+			undelivered(f, bufs[i]);
 		}
 }
 
@@ -105,7 +108,7 @@ static void reclaim_source(dmaf_flow *f)
 			if (bufs[i]->owner == DMAF_OWNER_WRITER)
 				dmaf_buf_abandon(bufs[i]);
 			else
-				dmaf_flow_release(f, bufs[i]);
+				undelivered(f, bufs[i]);
 }
 
 /* A party kept buffers past every limit: the memory must outlive it, so the pool is never freed. */

@@ -30,6 +30,8 @@ struct flow_stage {
 	struct buf_queue in;
 	unsigned held; /* inputs submitted and not reaped, or (passing on) not dequeued */
 	bool opened, flushing, flushed;
+	bool preset; /* stage.stream tells of the input's */
+	bool ended;  /* it gave DMAF_END */
 };
 
 struct flow_sink {
@@ -64,7 +66,7 @@ struct dmaf_flow {
 	char *addr[FLOW_ADDRS];
 
 	dmaf_source src;
-	bool src_opened, src_started, src_stopping, resume_known;
+	bool src_opened, src_started, src_stopping, src_paused, resume_known;
 	bool slept; /* the loop has waited since the sinks were last looked at */
 	struct dmaf_resume resume;
 	unsigned src_held; /* empty buffers that the source has */
@@ -76,6 +78,8 @@ struct dmaf_flow {
 
 	/* the source's common options */
 	uint64_t rate, count_left, bytes_left, end_at_ns, slice_off, slice_len;
+	uint64_t slice_at, slice_next_seq; /* in the stream of slices; what the source gives next */
+	uint64_t slice_empty;              /* blocks that the slice left nothing of */
 	uint64_t budget_at_ns, budget_spent;
 
 	dmaf_buf *done[FLOW_BATCH]; /* returned by the last reader, not yet back in the pool */

@@ -34,8 +34,22 @@ static int refill(dmaf_flow *f)
 	return took;
 }
 
+/* What is left of the stream has places of its own; each lost buffer would have given a slice. */
+static void renumber(dmaf_flow *f, dmaf_buf *b)
+{
+	if (f->slice_next_seq)
+		f->slice_at += (b->seq - f->slice_next_seq) * f->slice_len;
+	else
+		f->slice_at = b->seq * f->slice_len;
+	f->slice_next_seq = b->seq + 1;
+	b->seq -= f->slice_empty;
+	b->offset = f->slice_at;
+	f->slice_at += b->len;
+	f->slice_empty += !b->len;
+}
+
 /* slice=: the same block, fewer bytes of it. */
-static void slice(const dmaf_flow *f, dmaf_buf *b)
+static void slice(dmaf_flow *f, dmaf_buf *b)
 {
 	size_t off = (size_t)f->slice_off, len = (size_t)f->slice_len;
 	unsigned n = 0;
@@ -58,6 +72,7 @@ static void slice(const dmaf_flow *f, dmaf_buf *b)
 	b->nsegs = n ? n : 1;
 	if (!n)
 		b->seg[0].len = 0;
+	renumber(f, b);
 }
 
 static void cut_to(dmaf_buf *b, size_t len)
@@ -77,14 +92,19 @@ static void cut_to(dmaf_buf *b, size_t len)
 static unsigned account(dmaf_flow *f, dmaf_buf **bufs, unsigned n)
 {
 	struct dmaf_counters *c = &f->src.p.count;
-	unsigned i;
+	unsigned i, good = 0;
 
 	for (i = 0; i < n && f->bytes_left && f->count_left; i++) {
 		dmaf_buf *b = bufs[i];
 
-		c->buffers++;
 		if (f->slice_len)
 			slice(f, b);
+		if (f->slice_len && !b->len) { /* a short block that the slice lies behind */
+			dmaf_flow_release(f, b);
+			continue;
+		}
+		c->buffers++;
+		bufs[good++] = b;
 		if (b->len > f->bytes_left)
 			cut_to(b, (size_t)f->bytes_left);
 		c->bytes += b->len;
@@ -96,7 +116,7 @@ static unsigned account(dmaf_flow *f, dmaf_buf **bufs, unsigned n)
 	}
 	for (unsigned k = i; k < n; k++)
 		dmaf_flow_release(f, bufs[k]);
-	return i;
+	return good;
 }
 
 /* rate=: when may the source go on? 0: now. */
@@ -104,7 +124,8 @@ static uint64_t throttled_until(dmaf_flow *f)
 {
 	uint64_t due;
 
-	if (!f->rate || (f->src.flags & DMAF_SRC_OWN_RATE))
+	/* Told to stop, what is filled already goes out at once. */
+	if (!f->rate || f->src_stopping || (f->src.flags & DMAF_SRC_OWN_RATE))
 		return 0;
 	if (!f->budget_at_ns)
 		f->budget_at_ns = f->now;
@@ -152,12 +173,32 @@ static void source_ended(dmaf_flow *f)
 	f->state = FLOW_SOURCE_ENDED;
 }
 
+static int stop_source(dmaf_flow *f)
+{
+	int rc;
+
+	if (f->src_stopping || f->state != FLOW_RUNNING)
+		return 0;
+	f->src_stopping = true;
+	if (!f->src.ops->stop) {
+		source_ended(f);
+		return 0;
+	}
+	rc = f->src.ops->stop(&f->src);
+	if (rc < 0)
+		dmaf_flow_failed(f, rc, &f->src.p.err, dmaf_addr_text(f->src.p.addr));
+	return rc < 0 ? rc : 0;
+}
+
 static int take(dmaf_flow *f)
 {
 	dmaf_buf *bufs[FLOW_BATCH];
 	unsigned room = room_after_source(f), good;
 	int n;
 
+	if (f->src_paused != !room && f->src.ops->pause)
+		f->src.ops->pause(&f->src, room != 0);
+	f->src_paused = !room;
 	if (!room || throttled_until(f))
 		return 0;
 	n = f->src.ops->dequeue(&f->src, bufs, room);
@@ -198,12 +239,27 @@ static unsigned room_after_stage(const dmaf_flow *f, unsigned i)
 		       : FLOW_BATCH;
 }
 
+/* A stage says what comes out once it may have seen what goes in. */
+static void preset_stream(struct flow_stage *s)
+{
+	if (!s->preset)
+		s->stage.stream = *s->stage.in_stream;
+	s->preset = true;
+}
+
 static int stage_in(dmaf_flow *f, struct flow_stage *s)
 {
 	dmaf_buf *bufs[FLOW_BATCH];
 	int moved = 0, n;
 
+	if (s->ended)
+		while (s->in.n) { /* it wants no more */
+			dmaf_flow_release(f, s->in.at[s->in.head]);
+			dmaf_queue_drop(&s->in, 1);
+			moved++;
+		}
 	if (s->in.n) {
+		preset_stream(s);
 		n = s->stage.ops->submit(&s->stage, &s->in.at[s->in.head], dmaf_queue_run(&s->in));
 		if (n < 0)
 			return stage_failed(f, s, n);
@@ -232,6 +288,11 @@ static int stage_out(dmaf_flow *f, unsigned i)
 	if (!room)
 		return 0;
 	n = s->stage.ops->dequeue(&s->stage, bufs, room);
+	if (n == DMAF_END) {
+		rc = s->ended ? 0 : stop_source(f);
+		s->ended = true;
+		return rc;
+	}
 	if (n < 0)
 		return stage_failed(f, s, n);
 	if (!n)
@@ -258,8 +319,10 @@ static int stages(dmaf_flow *f)
 		if (in < 0)
 			return in;
 		if (upstream_done && !s->in.n && !s->flushed) {
-			int rc = s->stage.ops->flush ? s->stage.ops->flush(&s->stage) : 0;
+			int rc;
 
+			preset_stream(s);
+			rc = s->stage.ops->flush ? s->stage.ops->flush(&s->stage) : 0;
 			if (rc && rc != -EAGAIN)
 				return stage_failed(f, s, rc);
 			s->flushing = true;
@@ -397,9 +460,13 @@ void dmaf_flow_wait(dmaf_flow *f)
 		else
 			ADD_PARTY(&g, &f->src, now);
 	}
-	for (unsigned i = 0; i < f->nstages; i++)
-		if (f->stage[i].held || f->stage[i].in.n || f->stage[i].flushing)
-			ADD_PARTY(&g, &f->stage[i].stage, now);
+	for (unsigned i = 0; i < f->nstages; i++) {
+		struct flow_stage *s = &f->stage[i];
+
+		/* One that holds no input may have output on the way. */
+		if (s->held || s->in.n || (s->flushing && !s->flushed) || s->stage.ops->wait)
+			ADD_PARTY(&g, &s->stage, now);
+	}
 	for (unsigned k = 0; k < f->nsinks; k++) {
 		struct flow_sink *s = &f->sink[k];
 
@@ -424,18 +491,6 @@ void dmaf_flow_wait(dmaf_flow *f)
 	}
 }
 
-static int stop_source(dmaf_flow *f)
-{
-	if (f->src_stopping || f->state != FLOW_RUNNING)
-		return 0;
-	f->src_stopping = true;
-	if (!f->src.ops->stop) {
-		source_ended(f);
-		return 0;
-	}
-	return f->src.ops->stop(&f->src);
-}
-
 static int start(dmaf_flow *f)
 {
 	uint64_t duration = dmaf_addr_u64(f->src.p.addr, "duration", 0);
@@ -443,8 +498,6 @@ static int start(dmaf_flow *f)
 
 	f->started_ns = f->now = dmaf_now_ns();
 	f->end_at_ns = duration ? f->now + duration : 0;
-	for (unsigned i = 0; i < f->nstages; i++)
-		f->stage[i].stage.stream = *f->stage[i].stage.in_stream;
 	f->state = FLOW_RUNNING;
 	f->src_started = true;
 	rc = f->src.ops->start ? f->src.ops->start(&f->src, f->resume_known ? &f->resume : NULL)
@@ -471,9 +524,10 @@ int dmaf_flow_run(dmaf_flow *f)
 			dmaf_flow_failed(f, -ECANCELED, NULL, "stopped");
 			break;
 		}
-		if (atomic_load_explicit(&f->stop, memory_order_relaxed) ||
-		    (f->end_at_ns && f->now >= f->end_at_ns))
-			stop_source(f);
+		if ((atomic_load_explicit(&f->stop, memory_order_relaxed) ||
+		     (f->end_at_ns && f->now >= f->end_at_ns)) &&
+		    stop_source(f))
+			break;
 		if (!moved)
 			dmaf_flow_wait(f);
 	}

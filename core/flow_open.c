@@ -17,7 +17,7 @@ static int failed(dmaf_flow *f, int rc, struct dmaf_party *p)
 	return rc;
 }
 
-static int open_source(dmaf_flow *f)
+static int resolve_source(dmaf_flow *f)
 {
 	dmaf_source *s = &f->src;
 	int rc = dmaf_kind_resolve(f->addr[0], DMAF_ROLE_SOURCE, &s->p.addr, &s->p.kind, &f->err);
@@ -30,32 +30,27 @@ static int open_source(dmaf_flow *f)
 	f->count_left = dmaf_addr_u64(s->p.addr, "count", UINT64_MAX);
 	f->bytes_left = dmaf_addr_u64(s->p.addr, "bytes", UINT64_MAX);
 	dmaf_addr_slice(s->p.addr, "slice", &f->slice_off, &f->slice_len);
-	f->src_opened = true;
-	rc = s->ops->open(s);
-	return rc ? failed(f, rc, &s->p) : 0;
+	return 0;
 }
 
-static int open_stage(dmaf_flow *f, const char *address)
+static int resolve_stage(dmaf_flow *f, const char *address)
 {
-	struct flow_stage *s;
+	struct dmaf_stage *s;
 	int rc;
 
 	if (f->nstages == DMAF_FLOW_STAGES)
 		return f->status = dmaf_fail(&f->err, -EINVAL, "%s: more than %d stages", address,
 					     DMAF_FLOW_STAGES);
-	s = &f->stage[f->nstages];
-	rc = dmaf_kind_resolve(address, DMAF_ROLE_STAGE, &s->stage.p.addr, &s->stage.p.kind,
-			       &f->err);
+	s = &f->stage[f->nstages].stage;
+	rc = dmaf_kind_resolve(address, DMAF_ROLE_STAGE, &s->p.addr, &s->p.kind, &f->err);
 	if (rc)
 		return f->status = rc;
 	f->nstages++;
-	s->stage.ops = s->stage.p.kind->stage;
-	s->opened = true;
-	rc = s->stage.ops->open(&s->stage);
-	return rc ? failed(f, rc, &s->stage.p) : 0;
+	s->ops = s->p.kind->stage;
+	return 0;
 }
 
-static int open_sink(dmaf_flow *f, const char *address)
+static int resolve_sink(dmaf_flow *f, const char *address)
 {
 	struct flow_sink *s;
 	int rc;
@@ -69,22 +64,55 @@ static int open_sink(dmaf_flow *f, const char *address)
 		return f->status = rc;
 	f->nsinks++;
 	s->sink.ops = s->sink.p.kind->sink;
-	s->sink.durable = !!(f->src.flags & DMAF_SRC_DURABLE);
 	s->sink.on_gap = (int)dmaf_addr_u64(s->sink.p.addr, "on-gap", DMAF_GAP_SKIP);
 	s->sink.stream = &f->stream;
 	s->on_full = (enum on_full)dmaf_addr_u64(s->sink.p.addr, "on-full", ON_FULL_BLOCK);
-	if (s->on_full == ON_FULL_BLOCK && (f->src.flags & DMAF_SRC_OVERWRITING))
-		return f->status = dmaf_fail(
-			       &f->err, -EINVAL,
-			       "%s: on-full=block, but %s overwrites its memory and waits for "
-			       "nobody; use on-full=drop-new or drop-old",
-			       address, f->addr[0]);
-	s->opened = true;
-	rc = s->sink.ops->open(&s->sink);
-	return rc ? failed(f, rc, &s->sink.p) : 0;
+	return 0;
 }
 
-/* Would this address be a stage between others? Unknown kinds are left to open_sink() to refuse. */
+static int check_policies(dmaf_flow *f)
+{
+	for (unsigned k = 0; f->src.flags & DMAF_SRC_OVERWRITING && k < f->nsinks; k++)
+		if (f->sink[k].on_full == ON_FULL_BLOCK)
+			return f->status = dmaf_fail(
+				       &f->err, -EINVAL,
+				       "%s: on-full=block, but %s overwrites its memory and waits "
+				       "for nobody; use on-full=drop-new or drop-old",
+				       dmaf_addr_text(f->sink[k].sink.p.addr), f->addr[0]);
+	return 0;
+}
+
+static int open_parties(dmaf_flow *f)
+{
+	int rc;
+
+	f->src_opened = true;
+	rc = f->src.ops->open(&f->src);
+	if (rc)
+		return failed(f, rc, &f->src.p);
+	rc = check_policies(f);
+	for (unsigned i = 0; !rc && i < f->nstages; i++) {
+		struct flow_stage *s = &f->stage[i];
+
+		s->opened = true;
+		rc = s->stage.ops->open(&s->stage);
+		if (rc)
+			return failed(f, rc, &s->stage.p);
+	}
+	for (unsigned k = 0; !rc && k < f->nsinks; k++) {
+		struct flow_sink *s = &f->sink[k];
+
+		s->sink.durable = !!(f->src.flags & DMAF_SRC_DURABLE);
+		s->opened = true;
+		rc = s->sink.ops->open(&s->sink);
+		if (rc)
+			return failed(f, rc, &s->sink.p);
+	}
+	return rc;
+}
+
+/* Would this address be a stage between others? Unknown kinds are left to resolve_sink() to refuse.
+ */
 static bool can_be_stage(const char *address)
 {
 	const struct dmaf_kind *k = NULL;
@@ -255,6 +283,19 @@ static int attach_domain(dmaf_flow *f, struct domain *d, dmaf_pool *pool)
 	return 0;
 }
 
+/* Two parties share no memory: a copy goes in front of the second. */
+static int part(dmaf_flow *f, const struct domain *d, int owner, int second)
+{
+	unsigned at = d->stage_of[second] >= 0 ? (unsigned)d->stage_of[second] : d->end;
+
+	if (at && at == d->first && f->stage[at - 1].stage.ops == &dmaf_copy_stage_ops)
+		return f->status = dmaf_fail(&f->err, -EINVAL,
+					     "%s and %s share no memory, and one buffer can't lie "
+					     "in both; run them in two flows",
+					     d->seat[owner].label, d->seat[second].label);
+	return insert_copy(f, at, dmaf_copy_mismatch, NULL);
+}
+
 static int open_domain(dmaf_flow *f, struct domain *d, struct dmaf_wish *wish,
 		       const struct dmaf_need *produced)
 {
@@ -263,17 +304,15 @@ static int open_domain(dmaf_flow *f, struct domain *d, struct dmaf_wish *wish,
 
 	gather(f, d, d->first, produced);
 	rc = dmaf_negotiate(d->seat, d->n, wish, &terms, &owner, &second, &f->err);
-	if (rc)
-		return f->status = rc;
-	if (second >= 0) {
-		rc = insert_copy(f, d->end, dmaf_copy_mismatch, NULL);
+	while (!rc && second >= 0) {
+		rc = part(f, d, owner, second);
 		if (rc)
 			return rc;
 		gather(f, d, d->first, produced);
 		rc = dmaf_negotiate(d->seat, d->n, wish, &terms, &owner, &second, &f->err);
-		if (rc)
-			return f->status = rc;
 	}
+	if (rc)
+		return f->status = rc;
 	if (d->first == 0)
 		terms.memory = dmaf_addr_str(f->src.p.addr, "memory", NULL);
 	rc = make_pool(f, d, &terms, owner);
@@ -305,7 +344,9 @@ static int open_memory(dmaf_flow *f)
 						      .count_want = in->count};
 		}
 		d.first = d.end + 1;
-		wish = (struct dmaf_wish){.label = dmaf_addr_text(s->p.addr)};
+		wish = (struct dmaf_wish){.label = s->ops == &dmaf_copy_stage_ops
+							   ? f->addr[0]
+							   : dmaf_addr_text(s->p.addr)};
 		rc = open_domain(f, &d, &wish, &produced);
 	}
 	for (unsigned i = 0; !rc && i < f->nstages; i++) {
@@ -385,13 +426,16 @@ int dmaf_flow_open(dmaf_flow *f)
 		return f->status = dmaf_fail(&f->err, -EINVAL,
 					     "a flow needs a source and a sink: SOURCE [STAGE...] "
 					     "SINK [SINK...]");
-	rc = open_source(f);
+	/* All are looked at before the first is opened, so that nothing is half-written. */
+	rc = resolve_source(f);
 	while (!rc && i < f->naddr - 1 && can_be_stage(f->addr[i]))
-		rc = open_stage(f, f->addr[i++]);
+		rc = resolve_stage(f, f->addr[i++]);
 	while (!rc && i < f->naddr)
-		rc = open_sink(f, f->addr[i++]);
+		rc = resolve_sink(f, f->addr[i++]);
 	if (!rc)
 		rc = check_stdio(f);
+	if (!rc)
+		rc = open_parties(f);
 	if (!rc && (f->src.flags & DMAF_SRC_OVERWRITING))
 		rc = insert_copy(f, 0, dmaf_copy_overwriting, &f->src);
 	if (!rc)

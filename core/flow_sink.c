@@ -117,9 +117,24 @@ static int submit(dmaf_flow *f, struct flow_sink *s)
 	return n;
 }
 
-static void completed(dmaf_flow *f, struct flow_sink *s, dmaf_buf *const *bufs, unsigned n)
+/*
+ * A buffer that several sinks share keeps the first one's status. It may have been set by one that
+ * hasn't given it back yet, so the explanation is taken from whoever has one.
+ */
+static int delivery_failed(dmaf_flow *f, const struct flow_sink *s, int status)
+{
+	for (unsigned k = 0; k < f->nsinks && !s->sink.p.err.code; k++)
+		if (f->sink[k].sink.p.err.code)
+			s = &f->sink[k];
+	dmaf_flow_failed(f, status, &s->sink.p.err, dmaf_addr_text(s->sink.p.addr));
+	return status;
+}
+
+/* Return: 0, or what a buffer failed with. */
+static int completed(dmaf_flow *f, struct flow_sink *s, dmaf_buf *const *bufs, unsigned n)
 {
 	uint64_t now = dmaf_now_ns();
+	int rc = 0;
 
 	if (!f->first_byte_ns)
 		f->first_byte_ns = now;
@@ -131,9 +146,12 @@ static void completed(dmaf_flow *f, struct flow_sink *s, dmaf_buf *const *bufs, 
 			s->sink.p.count.buffers++;
 			s->sink.p.count.bytes += b->len;
 			dmaf_hist_add(&s->latency, now > b->mono_ns ? now - b->mono_ns : 0);
+		} else if (!rc) {
+			rc = delivery_failed(f, s, b->status);
 		}
 		dmaf_flow_release(f, b);
 	}
+	return rc;
 }
 
 static int reap(dmaf_flow *f, struct flow_sink *s)
@@ -145,8 +163,12 @@ static int reap(dmaf_flow *f, struct flow_sink *s)
 		dmaf_flow_failed(f, n, &s->sink.p.err, dmaf_addr_text(s->sink.p.addr));
 		return n;
 	}
-	if (n > 0)
-		completed(f, s, bufs, (unsigned)n);
+	if (n > 0) {
+		int rc = completed(f, s, bufs, (unsigned)n);
+
+		if (rc)
+			return rc;
+	}
 	return n;
 }
 

@@ -92,7 +92,10 @@ int dmaf_kind_load(const char *path, struct dmaf_err *err)
 	rc = dmaf_kind_add(kind);
 	if (!rc)
 		return 0; /* stays loaded: its tables are in use from now on */
-	dmaf_fail(err, rc, "plug-in %s: a kind '%s' is known already", path, kind->name);
+	if (rc == -EEXIST)
+		dmaf_fail(err, rc, "plug-in %s: a kind '%s' is known already", path, kind->name);
+	else
+		dmaf_fail(err, rc, "plug-in %s: more than %d kinds are loaded", path, KIND_ADDED);
 close:
 	dlclose(so);
 	return rc;
@@ -152,9 +155,13 @@ int dmaf_kind_resolve(const char *text, enum dmaf_role role, dmaf_addr **addr,
 		goto fail;
 	}
 	if (!plays(*kind, role)) {
-		rc = dmaf_fail(err, -EINVAL, "%s: '%s' can't be a %s, only a%s%s%s", text,
-			       (*kind)->name, role_name[role], (*kind)->source ? " source" : "",
-			       (*kind)->stage ? " stage" : "", (*kind)->sink ? " sink" : "");
+		char list[64] = "";
+
+		for (enum dmaf_role r = DMAF_ROLE_SOURCE; r <= DMAF_ROLE_POOL; r++)
+			if (plays(*kind, r))
+				dmaf_word_append(list, sizeof(list), role_name[r]);
+		rc = dmaf_fail(err, -EINVAL, "%s: '%s' can't be a %s, only: %s", text,
+			       (*kind)->name, role_name[role], list);
 		goto fail;
 	}
 	if (!(*kind)->main || !*(*kind)->main) {

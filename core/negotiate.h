@@ -22,8 +22,9 @@ struct dmaf_wish {
 
 /*
  * Settle terms. @owner: index of the seat that brings the memory, -1: nobody insists or offers.
- * @second: index of another seat that insists too, -1: none; then a copy must stand between them.
- * Return: 0 or -EINVAL, explained in @err with the sizes that would be right.
+ * @second: index of a seat that shares no memory with @owner, -1: none; then a copy must stand
+ * between them and the terms are not settled. Return: 0 or -EINVAL, explained in @err with the
+ * sizes that would be right.
  */
 int dmaf_negotiate(const struct dmaf_seat *seats, unsigned n, const struct dmaf_wish *wish,
 		   struct dmaf_terms *terms, int *owner, int *second, struct dmaf_err *err);

@@ -111,6 +111,13 @@ void dmaf_pool_close(dmaf_pool *p)
 {
 	if (!p)
 		return;
+	if (p->kept) {
+		fprintf(stderr,
+			"dmaflow: %s: %u of %u buffers are still in use; their memory is kept "
+			"until the program ends\n",
+			p->region->name, p->kept, p->terms.count);
+		return;
+	}
 	if (p->region) {
 		assert(p->nfree == p->terms.count); /* a buffer is still out: a caller's bug */
 		if (DMAF_OWN_CHECKED)

@@ -19,6 +19,7 @@ struct dmaf_pool {
 	struct dmaf_seg *segs;
 	dmaf_buf **free; /* a stack: the block used last is the one the caches still hold */
 	unsigned nfree;
+	unsigned kept;    /* by sinks that never gave them back */
 	bool overwriting; /* a device writes whenever it likes: blocks can't be protected */
 	/* Sinks opened on it without a flow: dmaf_pool_take() moves them on while it waits. */
 	unsigned nsinks;

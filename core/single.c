@@ -13,6 +13,9 @@
 #include "core/pool.h"
 
 #define SINGLE_BATCH 32u
+#define CUT_NS       1000000000ull /* last words to a sink's other side */
+#define FINISH_NS    5000000000ull /* last words to a source's */
+#define CANCEL_MS    5000u         /* until in-flight memory is given up for leaked */
 
 /* What a sink needs beyond its public part when no flow keeps it. */
 struct single_sink {
@@ -20,13 +23,13 @@ struct single_sink {
 	struct dmaf_stream stream;
 	unsigned held;
 	uint64_t seq, offset;
-	int opened, begun, status;
+	int opened, begun, drained, status;
 };
 
 struct single_source {
 	dmaf_source src;
 	dmaf_buf *got[SINGLE_BATCH];
-	unsigned ngot, at, out; /* .out: buffers the program holds */
+	unsigned ngot, at;
 	int opened, started, ended;
 };
 
@@ -65,17 +68,29 @@ int dmaf_pool_open(dmaf_pool **out, const char *address)
 	return 0;
 }
 
-static void wait_for(struct dmaf_wait *w, uint64_t until)
+static void nap(void)
+{
+	struct timespec ms = {.tv_nsec = 1000000};
+
+	nanosleep(&ms, NULL);
+}
+
+static void poll_until(struct pollfd *fds, nfds_t n, uint64_t deadline_ns, uint64_t until)
 {
 	uint64_t now = dmaf_now_ns(), end = until;
 	struct timespec ts;
 
-	if (w->deadline_ns && w->deadline_ns < end)
-		end = w->deadline_ns;
+	if (deadline_ns && deadline_ns < end)
+		end = deadline_ns;
 	end = end > now ? end - now : 0;
 	ts.tv_sec = (time_t)(end / 1000000000u);
 	ts.tv_nsec = (long)(end % 1000000000u);
-	(void)ppoll(w->fds, w->nfds, &ts, NULL);
+	(void)ppoll(fds, n, &ts, NULL);
+}
+
+static void wait_for(struct dmaf_wait *w, uint64_t until)
+{
+	poll_until(w->fds, w->nfds, w->deadline_ns, until);
 }
 
 static uint64_t deadline(int timeout_ms)
@@ -83,15 +98,42 @@ static uint64_t deadline(int timeout_ms)
 	return timeout_ms < 0 ? UINT64_MAX : dmaf_now_ns() + (uint64_t)timeout_ms * 1000000u;
 }
 
+static void wait_of(dmaf_sink *sink, struct dmaf_wait *w)
+{
+	if (sink->ops->wait)
+		sink->ops->wait(sink, w);
+	else
+		dmaf_wait_until(w, dmaf_now_ns() + 1000000u);
+}
+
 static void wait_sink(dmaf_sink *sink, uint64_t until)
 {
 	struct dmaf_wait w = {.deadline_ns = 0};
 
-	if (sink->ops->wait)
-		sink->ops->wait(sink, &w);
-	else
-		w.deadline_ns = dmaf_now_ns() + 1000000u;
+	wait_of(sink, &w);
 	wait_for(&w, until);
+}
+
+/* One after the other would miss the second's completion while the first has none. */
+static unsigned wait_sinks(dmaf_pool *p, uint64_t until)
+{
+	struct pollfd fds[DMAF_POOL_SINKS * DMAF_WAIT_FDS];
+	struct dmaf_wait w = {.deadline_ns = 0};
+	unsigned held = 0;
+	nfds_t n = 0;
+
+	for (unsigned i = 0; i < p->nsinks; i++) {
+		if (!of(p->sink[i])->held)
+			continue;
+		held += of(p->sink[i])->held;
+		w.nfds = 0;
+		wait_of(p->sink[i], &w);
+		memcpy(&fds[n], w.fds, w.nfds * sizeof(*fds));
+		n += w.nfds;
+	}
+	if (held)
+		poll_until(fds, n, w.deadline_ns, until);
+	return held;
 }
 
 static int reap_sink(struct single_sink *s)
@@ -123,6 +165,7 @@ int dmaf_pool_take(dmaf_pool *p, dmaf_buf **buf, int timeout_ms)
 
 	for (;;) {
 		unsigned moved = 0;
+		int rc;
 
 		*buf = dmaf_pool_try(p);
 		if (*buf)
@@ -138,16 +181,17 @@ int dmaf_pool_take(dmaf_pool *p, dmaf_buf **buf, int timeout_ms)
 			continue;
 		if (dmaf_now_ns() >= until)
 			return -EAGAIN;
-		if (p->nsinks)
-			wait_sink(p->sink[0], until);
-		else if (p->ops->wait)
-			(void)p->ops->wait(p, timeout_ms);
-		else
+		if (wait_sinks(p, until))
+			continue;
+		if (!p->ops->wait)
 			return dmaf_fail(
 				&p->err, -EAGAIN,
-				"%s: every buffer is out and no sink is open on the pool that "
-				"could give one back",
+				"%s: every buffer is out, and no sink has one that it could "
+				"give back",
 				p->region->name);
+		rc = p->ops->wait(p, timeout_ms);
+		if (rc < 0 && rc != -EAGAIN)
+			return rc;
 	}
 }
 
@@ -202,6 +246,11 @@ int dmaf_sink_open(dmaf_sink **out, dmaf_pool *pool, const char *address)
 	rc = dmaf_kind_resolve(address, DMAF_ROLE_SINK, &sink->p.addr, &sink->p.kind, &sink->p.err);
 	if (rc)
 		return rc;
+	if (dmaf_addr_u64(sink->p.addr, "on-full", 0) || dmaf_addr_has(sink->p.addr, "queue"))
+		return dmaf_fail(&sink->p.err, -EINVAL,
+				 "%s: on-full= and queue= are a flow's; here the program waits "
+				 "for room",
+				 address);
 	sink->ops = sink->p.kind->sink;
 	sink->stream = &s->stream;
 	sink->on_gap = (int)dmaf_addr_u64(sink->p.addr, "on-gap", DMAF_GAP_SKIP);
@@ -243,7 +292,9 @@ int dmaf_sink_submit(dmaf_sink *sink, dmaf_buf *buf)
 		}
 		if (n == 0) {
 			n = reap_sink(s);
-			if (n == 0)
+			if (s->status)
+				n = s->status;
+			else if (n == 0)
 				wait_sink(sink, UINT64_MAX);
 		}
 	}
@@ -270,8 +321,10 @@ int dmaf_sink_drain(dmaf_sink *sink, int timeout_ms)
 		rc = sink->ops->flush ? sink->ops->flush(sink, DMAF_FLUSH_FINISH) : 0;
 		if (rc && rc != -EAGAIN)
 			return s->status = rc;
-		if (!rc && !s->held)
-			return 0;
+		if (!rc && !s->held) {
+			s->drained = 1;
+			return s->status;
+		}
 		if (n)
 			continue;
 		if (dmaf_now_ns() >= until)
@@ -300,15 +353,21 @@ void dmaf_sink_close(dmaf_sink *sink)
 
 	if (!sink)
 		return;
+	if (s->begun && !s->drained && sink->ops->flush) {
+		uint64_t until = dmaf_now_ns() + CUT_NS;
+
+		while (sink->ops->flush(sink, DMAF_FLUSH_ABORT) == -EAGAIN && dmaf_now_ns() < until)
+			nap();
+	}
 	if (s->held && sink->ops->cancel)
 		sink->ops->cancel(sink);
-	for (unsigned tries = 0; s->held && tries < 5000; tries++)
-		if (reap_sink(s) <= 0) {
-			struct timespec ms = {.tv_nsec = 1000000};
-
-			nanosleep(&ms, NULL);
-		}
+	for (unsigned tries = 0; s->held && tries < CANCEL_MS; tries++)
+		if (reap_sink(s) <= 0)
+			nap();
 	leave_pool(sink);
+	/* What it never gave back may still be in use: its memory stays. */
+	if (s->held)
+		sink->pool->kept += s->held;
 	if (s->opened && sink->ops->close)
 		sink->ops->close(sink);
 	dmaf_addr_free(sink->p.addr);
@@ -347,6 +406,7 @@ static int make_source_pool(dmaf_source *src)
 
 int dmaf_source_open(dmaf_source **out, const char *address)
 {
+	static const char *const of_a_flow[] = {"count", "bytes", "duration", "slice"};
 	struct single_source *s = calloc(1, sizeof(*s));
 	dmaf_source *src;
 	int rc;
@@ -359,10 +419,22 @@ int dmaf_source_open(dmaf_source **out, const char *address)
 	rc = dmaf_kind_resolve(address, DMAF_ROLE_SOURCE, &src->p.addr, &src->p.kind, &src->p.err);
 	if (rc)
 		return rc;
+	for (unsigned i = 0; i < sizeof(of_a_flow) / sizeof(*of_a_flow); i++)
+		if (dmaf_addr_has(src->p.addr, of_a_flow[i]))
+			return dmaf_fail(&src->p.err, -EINVAL,
+					 "%s: %s= is a flow's; here the program decides", address,
+					 of_a_flow[i]);
 	src->ops = src->p.kind->source;
 	src->max_delay_ns = dmaf_addr_u64(src->p.addr, "max-delay", UINT64_MAX);
 	s->opened = 1;
 	rc = src->ops->open(src);
+	if (!rc && dmaf_addr_has(src->p.addr, "rate") && !(src->flags & DMAF_SRC_OWN_RATE))
+		rc = dmaf_fail(&src->p.err, -EINVAL,
+			       "%s: rate= is a flow's; here the program decides", address);
+	if (!rc && (src->flags & DMAF_SRC_OVERWRITING))
+		rc = dmaf_fail(&src->p.err, -EINVAL,
+			       "%s: it overwrites what it gave, which only a flow can copy in time",
+			       address);
 	if (!rc)
 		rc = make_source_pool(src);
 	if (!rc && src->ops->attach)
@@ -373,15 +445,17 @@ int dmaf_source_open(dmaf_source **out, const char *address)
 	return rc;
 }
 
-static void refill_source(dmaf_source *src)
+static int refill_source(dmaf_source *src)
 {
 	dmaf_buf *b;
+	int n = 1;
 
-	while (src->ops->queue && (b = dmaf_pool_try(src->pool)))
-		if (src->ops->queue(src, &b, 1) != 1) {
+	while (n == 1 && src->ops->queue && (b = dmaf_pool_try(src->pool))) {
+		n = src->ops->queue(src, &b, 1);
+		if (n != 1)
 			dmaf_buf_abandon(b);
-			return;
-		}
+	}
+	return n < 0 ? n : 0;
 }
 
 int dmaf_source_next(dmaf_source *src, dmaf_buf **buf, int timeout_ms)
@@ -395,8 +469,9 @@ int dmaf_source_next(dmaf_source *src, dmaf_buf **buf, int timeout_ms)
 
 		if (s->ended)
 			return s->ended;
-		refill_source(src);
-		n = src->ops->dequeue(src, s->got, SINGLE_BATCH);
+		n = refill_source(src);
+		if (!n)
+			n = src->ops->dequeue(src, s->got, SINGLE_BATCH);
 		if (n < 0)
 			return s->ended = n;
 		s->at = 0;
@@ -427,16 +502,22 @@ void dmaf_source_done(dmaf_source *src, dmaf_buf *buf)
 void dmaf_source_close(dmaf_source *src)
 {
 	struct single_source *s = (struct single_source *)src;
+	uint64_t until;
 	dmaf_buf *b;
 
 	if (!src)
 		return;
-	while (s->at < s->ngot)
-		dmaf_buf_return(s->got[s->at++]);
+	while (s->at < s->ngot) {
+		s->got[s->at]->status = -ECANCELED;
+		dmaf_source_done(src, s->got[s->at++]);
+	}
 	if (s->started && src->ops->stop)
 		(void)src->ops->stop(src);
-	if (s->started && src->ops->finish)
-		(void)src->ops->finish(src, s->ended == DMAF_END ? 0 : -ECANCELED);
+	until = dmaf_now_ns() + FINISH_NS;
+	while (s->started && src->ops->finish &&
+	       src->ops->finish(src, s->ended == DMAF_END ? 0 : -ECANCELED) == -EAGAIN &&
+	       dmaf_now_ns() < until)
+		nap();
 	while (s->started && src->ops->cancel && src->ops->cancel(src, &b, 1) == 1)
 		if (b->owner == DMAF_OWNER_WRITER)
 			dmaf_buf_abandon(b);

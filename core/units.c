@@ -43,6 +43,8 @@ static int parse(const char *text, const struct unit *units, uint64_t *out)
 			if (frac_div < 1000000) { /* six digits are enough for any unit here */
 				frac = frac * 10 + (uint64_t)(*p - '0');
 				frac_div *= 10;
+			} else if (*p != '0') {
+				return -EINVAL;
 			}
 	}
 	for (; units->name; units++) {
