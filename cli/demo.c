@@ -168,7 +168,7 @@ int dmaf_cmd_demo(int argc, char **argv)
 	puts("On loopback every \"zero-copy\" send is copied late by the kernel. Between two "
 	     "machines a\n"
 	     "network card with scatter-gather takes the pages themselves. To measure there:\n"
-	     "  there:  dmaflow run tcp-listen:0.0.0.0:9000 null:\n"
+	     "  there:  dmaflow bench tcp-listen:0.0.0.0:9000\n"
 	     "  here:   dmaflow bench tcp:HOST:9000");
 	return rc ? rc : more;
 }

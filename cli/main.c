@@ -17,6 +17,8 @@ static const struct {
 	 "stream an emulated device over TCP and compare the ways of sending"},
 	{"doctor", dmaf_cmd_doctor,
 	 "what this machine can do without copying, and what stands in the way"},
+	{"bench", dmaf_cmd_bench,
+	 "measure this machine, or two: bench tcp|tcp:HOST:PORT|ring|disk"},
 	{"list", dmaf_cmd_list, "kinds of sources, stages and sinks, and their options"},
 };
 
