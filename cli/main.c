@@ -65,6 +65,7 @@ static void help(FILE *f)
 int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN); /* a closed peer is an error code, not an end */
+	signal(SIGXFSZ, SIG_IGN); /* and so is a file at its size limit */
 	if (argc < 2) {
 		help(stderr);
 		return EXIT_USAGE;

@@ -11,5 +11,7 @@ const struct dmaf_kind *const dmaf_builtin_kinds[] = {
 	&dmaf_kind_tcp,
 	&dmaf_kind_tcp_listen,
 	&dmaf_kind_file,
+	&dmaf_kind_stdio,
+	&dmaf_kind_pipe,
 	NULL,
 };

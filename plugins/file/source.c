@@ -14,8 +14,8 @@
 
 #include "plugins/file/file.h"
 
-#define REALIGN 4096u /* what a start in the middle is brought back to: every alignment there is \
-		       */
+/* What a start in the middle is brought back to: every alignment there is. */
+#define REALIGN 4096u
 
 enum slot_state { SLOT_READING, SLOT_FULL, SLOT_END, SLOT_FAILED };
 
