@@ -6,6 +6,7 @@
 const struct dmaf_kind *const dmaf_builtin_kinds[] = {
 	&dmaf_kind_pattern,
 	&dmaf_kind_verify,
+	&dmaf_kind_hash,
 	&dmaf_kind_null,
 	&dmaf_kind_memory,
 	&dmaf_kind_tcp,

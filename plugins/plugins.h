@@ -10,5 +10,6 @@ extern const struct dmaf_kind dmaf_kind_memory;
 extern const struct dmaf_kind dmaf_kind_tcp, dmaf_kind_tcp_listen;
 extern const struct dmaf_kind dmaf_kind_file;
 extern const struct dmaf_kind dmaf_kind_stdio, dmaf_kind_pipe;
+extern const struct dmaf_kind dmaf_kind_hash;
 
 #endif
