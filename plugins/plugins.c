@@ -9,6 +9,7 @@ const struct dmaf_kind *const dmaf_builtin_kinds[] = {
 	&dmaf_kind_hash,
 	&dmaf_kind_null,
 	&dmaf_kind_memory,
+	&dmaf_kind_faulty,
 	&dmaf_kind_tcp,
 	&dmaf_kind_tcp_listen,
 	&dmaf_kind_file,

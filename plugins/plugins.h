@@ -5,6 +5,7 @@
 
 #include <dmaflow/plugin.h>
 
+extern const struct dmaf_kind dmaf_kind_faulty;
 extern const struct dmaf_kind dmaf_kind_null, dmaf_kind_pattern, dmaf_kind_verify;
 extern const struct dmaf_kind dmaf_kind_memory;
 extern const struct dmaf_kind dmaf_kind_tcp, dmaf_kind_tcp_listen;
