@@ -14,7 +14,7 @@ BLOCK, BLOCKS = 4096, 64
 def loop(c, buffers, wrap=()):
     """A saturated flow that touches no payload, under a tool or not."""
     return [*wrap, c.dmaflow, "run", "--json",
-            f"pattern:count={buffers},block={BLOCK},blocks={BLOCKS},fill=none", "null:"]
+            f"null:count={buffers},block={BLOCK},blocks={BLOCKS}", "null:"]
 
 
 def flow_loop(c):
@@ -27,7 +27,7 @@ def flow_loop(c):
         long = Program(loop(c, many), CORES[0]).wait()
         return (long.cpu - short.cpu) / (many - few) * 1e9
     c.report.figure("flow.ns_per_buffer", "ns", c.in_turn(dmaflow=cost)["dmaflow"], most=150,
-                    note=f"CPU time; pattern without filling to null, {BLOCKS} blocks of {BLOCK} bytes")
+                    note=f"CPU time; null: to null:, {BLOCKS} blocks of {BLOCK} bytes")
     c.report.figure("flow.insn_per_buffer", "instructions", [instructions(c)],
                     note="callgrind, whole process, difference of two lengths")
     calls, which = syscalls(c)

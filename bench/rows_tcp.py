@@ -14,8 +14,8 @@ def size_text(n):
 
 
 def source(pool, block, total):
-    """The pattern source as a pool that is only rotated through, as the peers' pools are."""
-    return (f"pattern:bytes={total},block={block},blocks={pool // block},fill=none")
+    """A pool that is only rotated through, as the peers' pools are: nobody writes into its blocks."""
+    return f"null:bytes={total},block={block},blocks={pool // block}"
 
 
 def run_sender(c, pool, block, total, options):
