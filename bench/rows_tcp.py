@@ -71,7 +71,7 @@ def tcp_splice(c):
     total, block, pool = 4 * GIB, 128 * K, 1 * M
     got = c.in_turn(
         iperf3=lambda: iperf3(total, block),
-        dmaflow=lambda: transfer(run_receiver(c, block, 8, "frame,ack"),
+        dmaflow=lambda: transfer(run_receiver(c, block, 1, "frame,ack"),
                                  run_sender(c, pool, block, total, "mode=splice,frame,ack"), total),
         by_hand=lambda: transfer(
             [c.peer("sinkd"), "host=HOST", "port=PORT", "block=128K", "ack=256K"],
@@ -80,7 +80,7 @@ def tcp_splice(c):
     c.report.figure("tcp.splice.cpu_vs_iperf3", "CPU-s/GiB", of(got["dmaflow"], "cpu"), "iperf3",
                     of(got["iperf3"], "cpu"), most=0.75,
                     note="both ends; pool 1 MiB, blocks of 128 KiB (iperf3: one block); all receivers "
-                    "copy; " + rates(got))
+                    "copy into 128 KiB; " + rates(got))
     c.report.figure("tcp.splice.cpu_vs_hand", "CPU-s/GiB", of(got["dmaflow"], "cpu"),
                     "vmsplice by hand", of(got["by_hand"], "cpu"),
                     note="both ends; same pool and block, acknowledged each 256 KiB, receiver copies")
@@ -88,7 +88,7 @@ def tcp_splice(c):
 
 def tcp_splice_sender(c):
     """the sender's side of splice with acknowledgements against send()"""
-    total, block, pool = 4 * GIB, 1 * M, 64 * M
+    total, block, pool = 8 * GIB, 1 * M, 64 * M
     got = c.in_turn(
         send=lambda: transfer(run_receiver(c, block, 4),
                               [c.peer("send"), "host=HOST", "port=PORT", "pool=64M", "block=1M", f"bytes={total}"],
