@@ -167,7 +167,7 @@ class Link:
                 "gib_per_s": self.rate}
 
 
-def transfer(receiver, sender, size):
+def transfer(receiver, sender, size, watch_memory=False):
     """Starts the receiver, waits until it listens, runs the sender.
 
     PORT in either command becomes a free port, HOST the receiver's address.
@@ -176,11 +176,11 @@ def transfer(receiver, sender, size):
 
     def command(where, argv):
         return where + [str(a).replace("PORT", str(port)).replace("HOST", ADDRESS) for a in argv]
-    taking = Program(command(RECEIVER_IN, receiver), RECEIVER_CORE)
+    taking = Program(command(RECEIVER_IN, receiver), RECEIVER_CORE, watch_memory)
     sending = None
     try:
         wait_listening(port, taking)
-        sending = Program(command(SENDER_IN, sender), SENDER_CORE)
+        sending = Program(command(SENDER_IN, sender), SENDER_CORE, watch_memory)
         sent = sending.wait()
         return Link(sent, taking.wait(), size)
     finally:
