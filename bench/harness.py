@@ -190,10 +190,14 @@ def transfer(receiver, sender, size, watch_memory=False):
 
 
 def in_turn(rounds, contenders, log):
-    """Runs each of {name: callable} once per round; gives {name: [what it returned, ...]}."""
+    """Runs each of {name: callable} once per round; gives {name: [what it returned, ...]}.
+
+    Every other round goes backwards: what one leaves behind (a disk's discards, warm caches) must
+    not always fall on the same next.
+    """
     got = {name: [] for name in contenders}
     for number in range(rounds):
-        for name, run in contenders.items():
+        for name, run in list(contenders.items())[::-1 if number % 2 else 1]:
             sample = run()
             got[name].append(sample)
             log({"contender": name, "round": number, "load": os.getloadavg()[0],
