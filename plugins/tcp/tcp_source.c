@@ -226,6 +226,13 @@ static uint64_t due(const struct tcp_source *s)
 	return t;
 }
 
+/* When silence means that the peer is gone. While we have not completed what we have, or have no
+ * room, it may be waiting for us. */
+static uint64_t dead(const struct tcp_source *s)
+{
+	return later(s->last_ns > s->patient_ns ? s->last_ns : s->patient_ns, s->timeout_ns);
+}
+
 /* Nothing became full. */
 static unsigned partial(struct tcp_source *s, dmaf_buf **bufs, uint64_t now)
 {
@@ -235,8 +242,9 @@ static unsigned partial(struct tcp_source *s, dmaf_buf **bufs, uint64_t now)
 	}
 	if (!s->fill && !s->quiet && now >= due(s))
 		s->quiet = true;
-	if (s->phase == TCP_UP && s->timeout_ns && !s->starved && !s->stopping &&
-	    now >= later(s->last_ns, s->timeout_ns))
+	if (s->acks.n || s->starved)
+		s->patient_ns = now;
+	if (s->phase == TCP_UP && s->timeout_ns && !s->stopping && now >= dead(s))
 		tcp_link_lost(s, -ETIMEDOUT, "nothing came for so long as timeout= allows");
 	return 0;
 }
@@ -298,7 +306,7 @@ static void wait_link(struct tcp_source *s, struct dmaf_wait *w)
 		tcp_set_lowat(s);
 		events |= POLLIN;
 		if (s->timeout_ns && !s->finish_ns)
-			dmaf_wait_until(w, later(s->last_ns, s->timeout_ns));
+			dmaf_wait_until(w, dead(s));
 		if (!s->fill && !s->quiet)
 			dmaf_wait_until(w, due(s));
 	}

@@ -116,11 +116,12 @@ struct tcp_source {
 	bool frame_bad;
 	uint64_t offset, seq; /* of the next byte; of this buffer */
 	uint64_t gap_bytes, gap_buffers;
-	bool gap;          /* hand over first, then go on behind the gap */
-	uint64_t since_ns; /* the block's first byte is not older than this */
-	uint64_t last_ns;  /* when bytes came last */
-	bool quiet;        /* nothing came for a whole delay: the next byte wakes us */
-	bool starved;      /* no free buffer */
+	bool gap;            /* hand over first, then go on behind the gap */
+	uint64_t since_ns;   /* the block's first byte is not older than this */
+	uint64_t last_ns;    /* when bytes came last */
+	uint64_t patient_ns; /* when the peer last had reason to wait for us */
+	bool quiet;          /* nothing came for a whole delay: the next byte wakes us */
+	bool starved;        /* no free buffer */
 	int lowat;
 	uint64_t checked_ns; /* the door */
 	bool waited;         /* something woke us, and it may be the door */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tcp-listen: as a source: who may be the stream, what is acknowledged, and what a break costs. */
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "tcp_rig.h"
@@ -571,18 +572,66 @@ static void heartbeats(void **state)
 	rig_close(&r);
 }
 
+/* A sender that is silent because we haven't completed what it sent is not gone. */
+static void patient(void **state)
+{
+	listening(",frame,ack,timeout=60ms,wait=0", BLOCK, NULL);
+	r.hold = true;
+	come(&p, 1, ACK, BLOCK);
+	peer_data(&p, BLOCK, 0);
+	rig_until(&r, BLOCK);
+	rig_idle(&r, 200);
+	assert_int_equal(r.rc, 0);
+	while (r.nheld)
+		rig_done(&r, 0, 0);
+	rig_until_rc(&r, -ETIMEDOUT);
+	peer_close(&p);
+	rig_close(&r);
+}
+
+static unsigned open_files(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* Opened and closed a thousand times, strangers and a stream at the door: nothing stays behind. */
+static void thousand_times(void **state)
+{
+	unsigned before = open_files();
+
+	for (unsigned i = 0; i < 1000; i++) {
+		listening(i % 2 ? ",frame,ack" : "", 4096, NULL);
+		if (i % 10 == 1) {
+			peer_connect(&q, &r);
+			peer_send(&q, "DMAF", 4);
+			come(&p, 1, ACK, BLOCK);
+			peer_data(&p, 5000, 0);
+			rig_until(&r, 5000);
+			peer_close(&p);
+			peer_close(&q);
+		}
+		rig_close(&r);
+	}
+	assert_int_equal(open_files(), before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(strangers),    cmocka_unit_test(crowd),
-		cmocka_unit_test(raw_first),    cmocka_unit_test(ack_modes),
-		cmocka_unit_test(prefix),       cmocka_unit_test(inside_a_frame),
-		cmocka_unit_test(small_window), cmocka_unit_test(one_odd_buffer),
-		cmocka_unit_test(comes_back),   cmocka_unit_test(comes_back_early),
-		cmocka_unit_test(superseded),   cmocka_unit_test(replayed),
-		cmocka_unit_test(stays_away),   cmocka_unit_test(done_again),
-		cmocka_unit_test(resumed),      cmocka_unit_test(resumed_tells),
-		cmocka_unit_test(heartbeats),
+		cmocka_unit_test(strangers),      cmocka_unit_test(crowd),
+		cmocka_unit_test(raw_first),      cmocka_unit_test(ack_modes),
+		cmocka_unit_test(prefix),         cmocka_unit_test(inside_a_frame),
+		cmocka_unit_test(small_window),   cmocka_unit_test(one_odd_buffer),
+		cmocka_unit_test(comes_back),     cmocka_unit_test(comes_back_early),
+		cmocka_unit_test(superseded),     cmocka_unit_test(replayed),
+		cmocka_unit_test(stays_away),     cmocka_unit_test(done_again),
+		cmocka_unit_test(resumed),        cmocka_unit_test(resumed_tells),
+		cmocka_unit_test(heartbeats),     cmocka_unit_test(patient),
+		cmocka_unit_test(thousand_times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
