@@ -129,6 +129,8 @@ static void stops_reading_and_goes_on(void **state)
 		in_check(&in, (4 << 20) - 100000);
 		out_drain(&o);
 		assert_int_equal(o.failed, 0);
+		/* Every notification was one that a send had been waiting for. */
+		assert_int_equal(o.sink.p.count.errors, 0);
 		in_close(&in);
 		out_close(&o);
 	}
