@@ -16,8 +16,11 @@
 /* Below, pinning pages costs more than copying them (Documentation/networking/msg_zerocopy). */
 #define ZC_WORTH (16u << 10)
 
+/* A mode on trial gets no more than this in one send: what it costs is soon known. */
+#define TRIAL (64u << 10)
+
 /* From here on splice with acks beats copying on one machine, given a pool to work in. */
-#define SPLICE_BLOCK (128u << 10)
+#define SPLICE_BLOCK (16u << 10)
 #define SPLICE_POOL  (512u << 10)
 
 static const char *const names[TCP_MODES] = {"auto", "copy", "zerocopy", "sendzc", "splice"};
@@ -178,6 +181,20 @@ static ssize_t send_copy(struct tcp_sink *t)
 	return r;
 }
 
+/* Leaves the segments that make up the first @most bytes. Return: how many. */
+static unsigned trim(struct tcp_sink *t, unsigned n, size_t most, size_t *bytes)
+{
+	size_t left = most;
+
+	if (*bytes <= most)
+		return n;
+	*bytes = most;
+	for (n = 0; left > t->iov[n].iov_len; n++)
+		left -= t->iov[n].iov_len;
+	t->iov[n].iov_len = left;
+	return n + 1;
+}
+
 static ssize_t send_zerocopy(struct tcp_sink *t)
 {
 	size_t bytes;
@@ -192,6 +209,8 @@ static ssize_t send_zerocopy(struct tcp_sink *t)
 		t->starved = true;
 		return 0;
 	}
+	if (t->asked == TCP_MODE_AUTO && !t->judged)
+		n = trim(t, n, TRIAL, &bytes);
 	r = send_iov(t, n, MSG_ZEROCOPY);
 	if (r > 0) {
 		t->count->path = names[TCP_MODE_ZEROCOPY];

@@ -621,7 +621,7 @@ static void abort_is_told(void **state)
 	struct in in;
 	int r;
 
-	assert_int_equal(out_open(&o, "tcp", ",frame,ack,sndbuf=16K", 65536, 16), 0);
+	assert_int_equal(out_open(&o, "tcp", ",frame,ack,mode=copy,sndbuf=16K", 65536, 16), 0);
 	in_open(&in, &o, 16384);
 	o.want = 16 * 65536;
 	in_hello(&in, 1 << 20, W, 1 << 20);
