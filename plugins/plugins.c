@@ -15,5 +15,6 @@ const struct dmaf_kind *const dmaf_builtin_kinds[] = {
 	&dmaf_kind_file,
 	&dmaf_kind_stdio,
 	&dmaf_kind_pipe,
+	&dmaf_kind_serial,
 	NULL,
 };

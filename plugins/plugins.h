@@ -12,5 +12,6 @@ extern const struct dmaf_kind dmaf_kind_tcp, dmaf_kind_tcp_listen;
 extern const struct dmaf_kind dmaf_kind_file;
 extern const struct dmaf_kind dmaf_kind_stdio, dmaf_kind_pipe;
 extern const struct dmaf_kind dmaf_kind_hash;
+extern const struct dmaf_kind dmaf_kind_serial;
 
 #endif
