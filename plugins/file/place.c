@@ -88,6 +88,7 @@ static int place_recorded(dmaf_sink *sink)
 	if (same) {
 		s->next_off = r->pos.offset;
 		s->next_seq = r->pos.sequence;
+		s->lost = r->pos.lost;
 	}
 	if (r->flags & DMAF_RECORD_FINISHED) {
 		s->pos = s->t.size; /* all of it is data, and maybe what was appended since */
@@ -115,6 +116,7 @@ int file_record_mark(dmaf_sink *sink, const struct file_mark *m)
 
 	r->pos.offset = m->off;
 	r->pos.sequence = m->seq;
+	r->pos.lost = m->lost;
 	r->file_pos = m->pos;
 	return file_record_write(&s->record, &sink->p.err);
 }
@@ -216,7 +218,7 @@ int file_place_begin(dmaf_sink *sink)
 		s->t.size = s->pos;
 	}
 	s->first_pos = s->pos;
-	s->whole = s->syncing = (struct file_mark){s->pos, s->next_off, s->next_seq};
+	s->whole = s->syncing = (struct file_mark){s->pos, s->next_off, s->next_seq, s->lost};
 	s->old_size = s->t.size;
 	s->begun = true;
 	s->sync_end = sink->durable || dmaf_addr_u64(sink->p.addr, "sync", 0);

@@ -10,6 +10,7 @@
 struct file_mark {
 	uint64_t pos;      /* in the file */
 	uint64_t off, seq; /* in the stream */
+	uint64_t lost;     /* buffers before there */
 };
 
 /* A buffer on its way into the file. */
@@ -43,6 +44,7 @@ struct file_sink {
 
 	uint64_t pos;                /* in the file, behind the last accepted buffer */
 	uint64_t next_off, next_seq; /* of the stream, behind it */
+	uint64_t lost;               /* of its buffers, before there */
 	uint64_t first_pos;          /* where this run began */
 	struct file_mark whole;      /* behind the last good entry before .written */
 	uint64_t old_size;           /* the file's data before this run ends here */

@@ -44,7 +44,7 @@ int file_failed(dmaf_sink *sink, int rc, uint64_t pos)
 int file_accept(dmaf_sink *sink, dmaf_buf *buf)
 {
 	struct file_sink *s = sink->p.priv;
-	uint64_t zeros = 0;
+	uint64_t zeros = 0, lost;
 	struct file_entry *e;
 	int rc;
 
@@ -53,9 +53,11 @@ int file_accept(dmaf_sink *sink, dmaf_buf *buf)
 	/* Zeros may share a page with what is being written: one after the other. */
 	if (buf->seq != s->next_seq && sink->on_gap == DMAF_GAP_ZERO && s->io.inflight)
 		return 0;
+	lost = buf->seq - s->next_seq;
 	rc = dmaf_gap_check(sink, buf, &s->next_seq, &s->next_off, &zeros);
 	if (rc)
 		return rc;
+	s->lost += lost;
 	if (zeros > INT64_MAX || buf->len > INT64_MAX - zeros ||
 	    s->pos > INT64_MAX - zeros - buf->len)
 		return file_failed(sink, -EFBIG, s->pos);
@@ -66,7 +68,7 @@ int file_accept(dmaf_sink *sink, dmaf_buf *buf)
 	e = file_entry_at(s, s->tail++);
 	*e = (struct file_entry){.buf = buf, .pos = s->pos, .issued = !buf->len};
 	s->pos += buf->len;
-	e->end = (struct file_mark){s->pos, s->next_off, s->next_seq};
+	e->end = (struct file_mark){s->pos, s->next_off, s->next_seq, s->lost};
 	file_reserve(s, s->pos);
 	return 1;
 }
