@@ -109,6 +109,7 @@ static void reclaim_source(dmaf_flow *f)
 				dmaf_buf_abandon(bufs[i]);
 			else
 				undelivered(f, bufs[i]);
+	f->src_held = 0;
 }
 
 /* A party kept buffers past every limit: the memory must outlive it, so the pool is never freed. */
