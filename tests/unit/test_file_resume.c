@@ -211,7 +211,10 @@ static void killed(void **state)
 			assert_true(pid >= 0);
 			if (!pid) {
 				(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-				_exit(run_flow(RUN, sink) ? 1 : 0);
+				if (!run_flow(RUN, sink))
+					_exit(0);
+				(void)fprintf(stderr, "# %s\n", why);
+				_exit(1);
 			}
 			/* Each round gets longer, so that the stream does end. */
 			nap.tv_nsec += round * 1000000;
