@@ -135,8 +135,8 @@ void dmaf_try_mode(struct tried *t, const char *peer, const char *mode, const ch
 			t->rc = dmaf_side_start(&rx);
 	}
 	/* BBR, where it is the default, paces loopback down to a third. */
-	(void)snprintf(connect, sizeof(connect), "tcp:%s,mode=%s%s%s", peer ? peer : host_port, mode,
-		       options, peer ? "" : ",cc=cubic");
+	(void)snprintf(connect, sizeof(connect), "tcp:%s,mode=%s%s%s", peer ? peer : host_port,
+		       mode, options, peer ? "" : ",cc=cubic");
 	before = dmaf_cpu_time();
 	if (!t->rc)
 		t->rc = dmaf_side_open(&tx, tx_addr, t->why, sizeof(t->why));

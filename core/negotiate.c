@@ -74,6 +74,13 @@ static int check_multiple(const struct dmaf_seat *s, unsigned n, const struct dm
 			strict = &s[i];
 	if (!strict)
 		return 0;
+	if (!step)
+		return dmaf_fail(err, -EINVAL,
+				 "%s: %s=%zu is not a multiple of %zu, which %s needs for %s; no "
+				 "length in this machine's memory suits all parties",
+				 wish->label, what, value, strict->need->len_align,
+				 strict->need->align_why ? strict->need->align_why : "it",
+				 strict->label);
 	if (value < step)
 		return dmaf_fail(err, -EINVAL,
 				 "%s: %s=%zu is not a multiple of %zu, which %s needs for %s; "

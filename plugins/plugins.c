@@ -3,6 +3,8 @@
 #include "core/kind.h"
 #include "plugins/plugins.h"
 
+/* One kind a line. */
+/* clang-format off */
 const struct dmaf_kind *const dmaf_builtin_kinds[] = {
 	&dmaf_kind_pattern,
 	&dmaf_kind_verify,
@@ -18,3 +20,4 @@ const struct dmaf_kind *const dmaf_builtin_kinds[] = {
 	&dmaf_kind_serial,
 	NULL,
 };
+/* clang-format on */

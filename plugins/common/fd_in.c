@@ -89,7 +89,7 @@ int dmaf_fd_in_dequeue(dmaf_source *src, struct dmaf_fd_in *in, dmaf_buf **bufs,
 	}
 	if (got == n)
 		return (int)got;
-	if (in->fill && (in->ended || in->stopping || waited_enough(in)))
+	if (in->cur && in->fill && (in->ended || in->stopping || waited_enough(in)))
 		bufs[got++] = hand_over(in, in->ended || in->stopping);
 	return got ? (int)got : in->ended || in->stopping ? DMAF_END : 0;
 }

@@ -98,7 +98,7 @@ void file_record_remove(const char *data)
 	struct file_record r;
 
 	/* A file of that name which is no record is somebody else's. */
-	if (!file_record_load(&r, data, NULL) && r.fd >= 0)
+	if (!file_record_load(&r, data, NULL) && r.path && r.fd >= 0)
 		(void)unlink(r.path);
 	file_record_close(&r);
 }
