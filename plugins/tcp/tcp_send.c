@@ -19,8 +19,8 @@
 /* A mode on trial gets no more than this in one send: what it costs is soon known. */
 #define TRIAL (64u << 10)
 
-/* From here on splice with acks beats copying on one machine, given a pool to work in. */
-#define SPLICE_BLOCK (16u << 10)
+/* From a page on splice with acks beats copying on one machine, given a pool to work in. */
+#define SPLICE_BLOCK (4u << 10)
 #define SPLICE_POOL  (512u << 10)
 
 static const char *const names[TCP_MODES] = {"auto", "copy", "zerocopy", "sendzc", "splice"};
