@@ -68,7 +68,8 @@ int device_create(struct device **out, const struct device_setup *set, struct dm
 	d->set = *set;
 	d->fill_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	d->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (d->fill_fd < 0 || d->done_fd < 0 ||
+	d->written = calloc(set->count, sizeof(*d->written));
+	if (d->fill_fd < 0 || d->done_fd < 0 || !d->written ||
 	    make_ring(&d->fill_mem, count, sizeof(struct device_fill_entry), &d->fill_prod,
 		      &d->fill_cons) ||
 	    make_ring(&d->done_mem, count, sizeof(struct device_done_entry), &d->done_prod,
@@ -91,6 +92,7 @@ void device_destroy(struct device *d)
 		close(d->done_fd);
 	free(d->fill_mem);
 	free(d->done_mem);
+	free(d->written);
 	free(d);
 }
 
@@ -138,11 +140,13 @@ static void land(struct device *d, uint32_t index, uint64_t offset)
 {
 	char *to = d->set.memory + (size_t)index * d->set.stride;
 
-	if (d->set.fill == DEVICE_FILL_FULL)
+	/* Not before: until it is given to the device, the block is another's. */
+	if (d->set.fill == DEVICE_FILL_FULL || !d->written[index])
 		dmaf_pattern_fill(to, d->set.block, offset, d->set.seed);
 	else if (d->set.fill == DEVICE_FILL_STAMP)
 		dmaf_pattern_fill(to, d->set.block < DEVICE_STAMP ? d->set.block : DEVICE_STAMP,
 				  offset, d->set.seed);
+	d->written[index] = true;
 }
 
 static bool tell(struct device *d, uint32_t index, uint64_t seq)
@@ -211,10 +215,6 @@ int device_start(struct device *d, struct dmaf_err *err)
 {
 	int rc;
 
-	if (d->set.fill != DEVICE_FILL_FULL)
-		for (unsigned i = 0; i < d->set.count; i++)
-			dmaf_pattern_fill(d->set.memory + (size_t)i * d->set.stride, d->set.block,
-					  (uint64_t)i * d->set.block, d->set.seed);
 	rc = pthread_create(&d->thread, NULL, run, d);
 	if (rc)
 		return dmaf_fail(err, -rc, "pattern: no thread for the device: %s", strerror(rc));

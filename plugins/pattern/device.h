@@ -53,6 +53,7 @@ struct device_setup {
 struct device {
 	struct device_setup set;
 	void *fill_mem, *done_mem;
+	bool *written; /* the device's, by block: it has content from the first time */
 	struct dmaf_ring_prod fill_prod; /* the driver's end */
 	_Alignas(64) struct dmaf_ring_cons done_cons;
 	_Alignas(64) struct dmaf_ring_cons fill_cons; /* the device's */
