@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 /* Files read and written: lengths, alignment, gaps, and everything that can be wrong with one. */
+#include "config.h"
 #include "file_help.h"
 
+#include <linux/filter.h>
 #include <linux/loop.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 /* Whether this directory's file system does direct I/O decides what can be expected below. */
@@ -355,6 +360,56 @@ static void block_device(void **state)
 	assert_int_equal(close(loop), 0);
 }
 
+/* The kernel refuses io_uring_setup(2), as a container's filter does. */
+static bool forbid_uring(int with)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)with),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = {.len = 4, .filter = code};
+
+	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
+	       !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog);
+}
+
+/* Exit status: which step did not go as it should; 0 none. */
+static int without_uring(int err_no)
+{
+	if (!forbid_uring(err_no))
+		return 1;
+	if (run_flow("file:%s/in,direct", "file:%s/out,direct"))
+		return 2;
+	if (!strstr(fig.source.count.note, "io_uring") ||
+	    !strstr(fig.sink[0].count.note, "io_uring"))
+		return 3; /* no silent fallback */
+	if (!strstr(fig.sink[0].count.path, "O_DIRECT pwrite"))
+		return 4;
+	if (run_flow("file:%s/in,engine=uring", "null:") != (DMAF_HAVE_URING ? -err_no : -ENOSYS))
+		return 5;
+	return strstr(why, "engine=sync") ? 0 : 6;
+}
+
+static void uring_forbidden(void **state)
+{
+	static const int with[] = {EPERM, ENOSYS};
+
+	make_file("in", 512 * KIB);
+	for (size_t i = 0; i < 2; i++) {
+		int status;
+		pid_t pid = fork();
+
+		assert_true(pid >= 0);
+		if (!pid)
+			_exit(without_uring(with[i]));
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+		check_file("out", 512 * KIB);
+	}
+}
+
 static void nothing_leaks(void **state)
 {
 	unsigned before = open_fds();
@@ -389,6 +444,7 @@ int main(void)
 		T(disk_full),
 		T(size_limit),
 		T(block_device),
+		T(uring_forbidden),
 		T(nothing_leaks),
 	};
 
