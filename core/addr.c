@@ -93,8 +93,14 @@ int dmaf_addr_parse(dmaf_addr **out, const char *text, struct dmaf_err *err)
 		goto fail;
 	}
 	if (!colon && strcmp(a->kind, "-") != 0) {
-		dmaf_fail(err, rc, "'%s': no ':' after the kind; write %s:%s", text, a->kind,
-			  strchr(a->kind, '/') ? "..., or file:PATH for a file" : "...");
+		if (strchr(a->kind, '/'))
+			dmaf_fail(err, rc, "'%s': no kind; write file:%s for a file", text,
+				  a->kind);
+		else
+			dmaf_fail(err, rc,
+				  "'%s': no ':' after the kind; write %s:..., or file:%s for a "
+				  "file",
+				  text, a->kind, a->kind);
 		goto fail;
 	}
 	while (rest) {
@@ -348,8 +354,9 @@ int dmaf_host_port(const char *text, char *host, size_t host_len, uint16_t *port
 	host[end - start] = 0;
 
 	text = colon ? colon + 1 : end == start ? text : "";
-	if (!*text)
-		return dmaf_fail(err, -EINVAL, "'%s': no port; write HOST:PORT", host);
+	if (!*text || (!colon && (*text < '0' || *text > '9')))
+		return dmaf_fail(err, -EINVAL, "'%s': no port; write HOST:PORT",
+				 *text ? text : host);
 	errno = 0;
 	number = strtoul(text, &tail, 10);
 	if (*text < '0' || *text > '9' || *tail || errno || number == 0 || number > 65535)

@@ -118,9 +118,8 @@ static void refused(void **state)
 
 	bad("", "'': an address begins with a kind, as in file:/data/x");
 	bad(":x", "':x': an address begins with a kind, as in file:/data/x");
-	bad("file", "'file': no ':' after the kind; write file:...");
-	bad("/data/x", "'/data/x': no ':' after the kind; write /data/x:..., or file:PATH for a "
-		       "file");
+	bad("null", "'null': no ':' after the kind; write null:..., or file:null for a file");
+	bad("/data/x", "'/data/x': no kind; write file:/data/x for a file");
 	bad("k:,", "k:,: an option without a name; write kind:main,option=value,...");
 	bad("k:,=1", "k:,=1: an option without a name; write kind:main,option=value,...");
 	bad("k:,flag,flag=no", "k:,flag,flag=no: option 'flag' is given twice");
@@ -219,6 +218,8 @@ static void hosts(void **state)
 		{"h:1x", "port '1x' is not a number from 1 to 65535", 0},
 		{"h:18446744073709551617",
 		 "port '18446744073709551617' is not a number from 1 to 65535", 0},
+		{"h", "'h': no port; write HOST:PORT", 0},
+		{"9h", "port '9h' is not a number from 1 to 65535", 0},
 		{"h:", "'h': no port; write HOST:PORT", 0},
 		{"[::1]", "'::1': no port; write HOST:PORT", 0},
 		{"::1:9000", "'::1:9000': write an IPv6 host as [::1]:9000", 0},
