@@ -142,6 +142,16 @@ void tcp_link_failed(struct tcp_sink *t, int code)
 	tcp_link_broken(t, code, what);
 }
 
+/* Whoever gives up after retry= waits no longer for an answer: a stopped peer's kernel connects. */
+static uint64_t answer_by(const struct tcp_sink *t)
+{
+	uint64_t now = dmaf_now_ns(), by = now + ANSWER_NS;
+
+	if (t->links > 1 && t->give_up_ns < by)
+		by = t->give_up_ns > now + S ? t->give_up_ns : now + S;
+	return by;
+}
+
 static int put_hello(struct tcp_sink *t)
 {
 	static const uint8_t none[16];
@@ -164,7 +174,7 @@ static int put_hello(struct tcp_sink *t)
 	t->ctl_len = dmaf_wire_put_hello(t->ctl, &h, &hello);
 	t->ctl_sent = 0;
 	t->said_hello = true;
-	t->hello_by_ns = dmaf_now_ns() + ANSWER_NS;
+	t->hello_by_ns = answer_by(t);
 	return 0;
 }
 
@@ -191,6 +201,7 @@ static void connected(struct tcp_sink *t, int fd)
 	t->fd = fd;
 	if (t->links++)
 		t->count->reconnects++;
+	t->up_acked = t->win.acked; /* a link that never comes up brings nothing further */
 	t->rx_have = 0;
 	t->said_hello = false;
 	t->blocked = t->starved = false;
@@ -418,6 +429,12 @@ static uint32_t parse(struct tcp_sink *t)
 	return at;
 }
 
+/* Who has read the end frame and acknowledges nothing has nothing more to do here. */
+static bool may_close(const struct tcp_sink *t)
+{
+	return t->end == END_SHUT || (t->end == END_SENT && !t->ack && !t->ctl_len);
+}
+
 void tcp_link_read(struct tcp_sink *t)
 {
 	ssize_t r;
@@ -429,7 +446,7 @@ void tcp_link_read(struct tcp_sink *t)
 		r = recv(t->fd, t->rx + t->rx_have, sizeof(t->rx) - t->rx_have, MSG_DONTWAIT);
 		if (r < 0 && errno != EAGAIN && errno != EINTR)
 			tcp_link_failed(t, -errno);
-		if (!r && t->end != END_SHUT)
+		if (!r && !may_close(t))
 			tcp_link_failed(t, -ECONNRESET);
 		if (r <= 0)
 			return;
