@@ -76,6 +76,8 @@ unsigned dmaf_flow_room(const dmaf_flow *f)
 static void drop(dmaf_flow *f, struct flow_sink *s, dmaf_buf *b)
 {
 	s->sink.p.count.dropped++;
+	s->sink.dropped_seq = b->seq + 1;
+	s->sink.dropped_offset = b->offset + b->len;
 	dmaf_flow_release(f, b);
 }
 

@@ -192,6 +192,9 @@ struct dmaf_sink {
 	int durable;                      /* complete only what survives power loss */
 	int on_gap;                       /* enum dmaf_on_gap */
 	void *host;                       /* of the core */
+	/* Behind the last buffer that a policy dropped in front of it; a sink that got less before
+	 * flush lacks what is between. */
+	uint64_t dropped_seq, dropped_offset;
 };
 
 enum dmaf_on_gap {

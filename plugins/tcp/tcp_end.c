@@ -30,13 +30,15 @@ static uint64_t patience(const struct tcp_sink *t)
 
 static void put_end(struct tcp_sink *t)
 {
-	struct dmaf_wire_hdr h = {.type = DMAF_WIRE_T_END, .pos = t->tx.sent};
+	struct dmaf_wire_hdr h = {.type = DMAF_WIRE_T_END};
 
-	h.pos.lost = 0;
+	tcp_queue_end(t);
+	h.pos = t->next;
+	h.pos.lost = t->next.sequence - t->tx.sent.sequence;
 	memcpy(h.id, t->id, sizeof(h.id));
+	dmaf_wire_tx_sent(&t->tx, &h);
 	t->ctl_len = dmaf_wire_put_end(t->ctl, &h, t->tx.sent.lost);
 	t->ctl_sent = 0;
-	dmaf_wire_tx_sent(&t->tx, &h);
 }
 
 static void shut(struct tcp_sink *t)

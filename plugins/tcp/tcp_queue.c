@@ -58,6 +58,30 @@ int tcp_queue_frames(struct tcp_sink *t, size_t block)
 	return 0;
 }
 
+static void pass_gap(struct tcp_sink *t, uint64_t seq, uint64_t offset)
+{
+	uint64_t lost = seq > t->next_src_seq ? seq - t->next_src_seq : 0;
+
+	t->next.sequence += lost;
+	t->next.lost += lost;
+	/* Offsets may jump where buffers were lost and nowhere else (docs/wire.md). */
+	if (lost && offset > t->next_src_off)
+		t->next.offset += offset - t->next_src_off;
+}
+
+void tcp_queue_end(struct tcp_sink *t)
+{
+	uint64_t seq = t->sink->dropped_seq, offset = t->sink->dropped_offset;
+
+	if (seq > t->next_src_seq && (t->any || !t->relay)) {
+		pass_gap(t, seq, offset);
+		t->next_src_seq = seq;
+		t->next_src_off = offset;
+	}
+	if (t->next.offset > t->reach.offset || t->next.sequence > t->reach.sequence)
+		t->reach = t->next;
+}
+
 int tcp_queue_add(struct tcp_sink *t, dmaf_buf *b)
 {
 	struct tcp_held *e = tcp_held_at(t, t->h_tail);
@@ -73,15 +97,7 @@ int tcp_queue_add(struct tcp_sink *t, dmaf_buf *b)
 	r = dmaf_gap_check(t->sink, b, &t->gap_seq, &t->gap_off, &zero);
 	if (r)
 		return r;
-	if (b->seq > t->next_src_seq) {
-		uint64_t lost = b->seq - t->next_src_seq;
-
-		t->next.sequence += lost;
-		t->next.lost += lost;
-		/* Offsets may jump where buffers were lost and nowhere else (docs/wire.md). */
-		if (b->offset > t->next_src_off)
-			t->next.offset += b->offset - t->next_src_off;
-	}
+	pass_gap(t, b->seq, b->offset);
 	t->next_src_seq = b->seq + 1;
 	t->next_src_off = b->offset + b->len;
 	*e = (struct tcp_held){

@@ -166,6 +166,8 @@ void tcp_queue_free(struct tcp_sink *t);
 int tcp_queue_frames(struct tcp_sink *t, size_t block);
 /** tcp_queue_add - hold a buffer. Return: 0 or -EPIPE (on-gap=stop), explained. */
 int tcp_queue_add(struct tcp_sink *t, dmaf_buf *buf);
+/** tcp_queue_end - all is held that ever will be: what was dropped behind it is a gap. */
+void tcp_queue_end(struct tcp_sink *t);
 /** tcp_queue_cut - cut frames from what is held, as far as window and headers allow. */
 void tcp_queue_cut(struct tcp_sink *t);
 /**
