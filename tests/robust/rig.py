@@ -135,10 +135,37 @@ def until(what, why, limit=LIMIT):
 def listening(port, pid=None):
     """Somebody listens on this port."""
     for name in ("tcp", "tcp6"):
-        table = pathlib.Path(f"/proc/{pid or 'self'}/net/{name}").read_text().splitlines()[1:]
+        try:
+            table = pathlib.Path(f"/proc/{pid or 'self'}/net/{name}").read_text().splitlines()[1:]
+        except OSError:  # no IPv6, or the process is gone
+            continue
         if any(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A" for line in table):
             return True
     return False
+
+
+def established(port):
+    """A connection to this port is up."""
+    for name in ("tcp", "tcp6"):
+        try:
+            table = pathlib.Path(f"/proc/self/net/{name}").read_text().splitlines()[1:]
+        except OSError:  # no IPv6
+            continue
+        if any(line.split()[2].endswith(f":{port:04X}") and line.split()[3] == "01" for line in table):
+            return True
+    return False
+
+
+def stuck(port):
+    """The connection to this port has bytes queued, and they have not moved for a while."""
+    def queued():
+        for line in pathlib.Path("/proc/self/net/tcp").read_text().splitlines()[1:]:
+            if line.split()[2].endswith(f":{port:04X}"):
+                return int(line.split()[4].partition(":")[0], 16)
+        return 0
+    first = queued()
+    time.sleep(0.1)
+    return first and first == queued()
 
 
 def up(flow, port):
