@@ -277,5 +277,18 @@ class Scratch:
             os.close(fd)
         return path
 
+    def settle(self, limit=2):
+        """Until the disk is done with what a removed file left it to do: discards take a while."""
+        device = self.path.stat().st_dev
+        stat = pathlib.Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat")
+        until = time.monotonic() + limit
+        before = None
+        while stat.exists() and time.monotonic() < until:
+            now = stat.read_text()
+            if now == before:
+                return
+            before = now
+            time.sleep(0.1)
+
     def close(self):
         shutil.rmtree(self.path, ignore_errors=True)
