@@ -202,6 +202,7 @@ int tcp_opts_read(struct tcp_opts *o, const dmaf_addr *addr, bool listener, uint
 {
 	char host[256], name[TCP_NAME];
 	uint16_t port;
+	struct dmaf_err why;
 	int r;
 
 	*o = (struct tcp_opts){
@@ -213,9 +214,9 @@ int tcp_opts_read(struct tcp_opts *o, const dmaf_addr *addr, bool listener, uint
 		.user_timeout_ns = dmaf_addr_u64(addr, "user-timeout", 0),
 		.retry_ns = dmaf_addr_u64(addr, "retry", retry_ns),
 	};
-	r = dmaf_host_port(dmaf_addr_main(addr), host, sizeof(host), &port, err);
+	r = dmaf_host_port(dmaf_addr_main(addr), host, sizeof(host), &port, &why);
 	if (r)
-		return r;
+		return dmaf_fail(err, r, "%s: %s", o->text, why.text);
 	if ((r = read_size(addr, "sndbuf", &o->sndbuf, err)) ||
 	    (r = read_size(addr, "rcvbuf", &o->rcvbuf, err)))
 		return r;

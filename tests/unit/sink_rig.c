@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "core/pool.h"
 #include "core/kind.h"
 #include "sink_rig.h"
 
@@ -58,6 +59,7 @@ static int open_on(struct out *o, const char *kind, const char *options, void *m
 	o->t = o->sink.p.priv;
 	if (r)
 		return r;
+	dmaf_pool_share(o->pool); /* what comes back is overwritten on the spot, below */
 	o->sink.pool = o->pool;
 	r = o->sink.ops->attach(&o->sink);
 	return r ? r : o->sink.ops->begin(&o->sink);
