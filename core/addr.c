@@ -356,9 +356,8 @@ int dmaf_host_port(const char *text, char *host, size_t host_len, uint16_t *port
 	if (!colon && *text != '[' && strspn(text, "0123456789") != strlen(text))
 		return dmaf_fail(err, -EINVAL, "'%s': no port; write HOST:PORT", text);
 	text = colon ? colon + 1 : end == start ? text : "";
-	if (!*text || (!colon && (*text < '0' || *text > '9')))
-		return dmaf_fail(err, -EINVAL, "'%s': no port; write HOST:PORT",
-				 *text ? text : host);
+	if (!*text)
+		return dmaf_fail(err, -EINVAL, "'%s': no port; write HOST:PORT", host);
 	errno = 0;
 	number = strtoul(text, &tail, 10);
 	if (*text < '0' || *text > '9' || *tail || errno || number == 0 || number > 65535)
