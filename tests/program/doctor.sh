@@ -79,7 +79,7 @@ refuses "unknown option" 2 "no option --bogus" --bogus
 refuses "two addresses" 2 "one ADDRESS at a time" null: null:
 refuses "a process and an address" 2 "not both" --pid $$ null:
 refuses "unknown kind" 2 "unknown kind 'nosuch'" nosuch:x
-refuses "no kind" 2 "file:PATH" /data/x
+refuses "no kind" 2 "file:/data/x" /data/x
 refuses "port out of range" 2 "99999" tcp:127.0.0.1:99999
 refuses "a directory" 2 "a directory" file:/
 refuses "no such directory" 1 "No such file" file:/no/such/dir/x
