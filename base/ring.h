@@ -9,6 +9,8 @@
  *      producer   head    entries ever submitted         P writes, C reads
  *      wait       c_wait  consumer's sleep ticket        C writes, P reads
  *                 p_wait  producer's sleep ticket        P writes, C reads
+ *                 c_kick  ticket kicked last, for futex  P writes, C sleeps on it
+ *                 p_kick  ticket kicked last, for futex  C writes, P sleeps on it
  *      consumer   tail    entries ever released          C writes, P reads
  *
  * Indices run freely through 2^32; entry i lies in slot i mod count. head - tail is how many
@@ -38,8 +40,10 @@
  *      none? sleep
  *
  * A ticket is odd while its writer sleeps or is about to, and never the same for two sleeps: the
- * peer kicks once per sleep, not once per entry. A kick must last until it is consumed (eventfd,
- * ioctl, a wait queue, a futex on the index itself), because it may come before the sleep.
+ * peer kicks once per sleep, not once per entry. A kick must last until it is consumed, because it
+ * may come before the sleep: an eventfd does, and so does a futex on the kick word, which then
+ * holds the ticket. A futex or a wait queue that looks at the index does not: a kick for an index
+ * that the sleeper saw already is lost, and the next submit takes it for delivered.
  *
  * The peer is not trusted. Own index, mask and entry size are private (struct dmaf_ring_prod,
  * struct dmaf_ring_cons); of the shared memory only the peer's index and ticket are ever read. An
@@ -82,7 +86,9 @@ struct dmaf_ring_shared {
 	 */
 	uint32_t c_wait; /* C writes, P reads */
 	uint32_t p_wait; /* P writes, C reads */
-	uint32_t reserved2[14];
+	uint32_t c_kick; /* P writes, C sleeps on it */
+	uint32_t p_kick; /* C writes, P sleeps on it */
+	uint32_t reserved2[12];
 
 	uint32_t tail; /* C writes, P reads */
 	uint32_t reserved3[15];
@@ -93,6 +99,8 @@ DMAF_STATIC_ASSERT(offsetof(struct dmaf_ring_shared, geometry) == 8, "geometry")
 DMAF_STATIC_ASSERT(offsetof(struct dmaf_ring_shared, head) == 64, "producer's line");
 DMAF_STATIC_ASSERT(offsetof(struct dmaf_ring_shared, c_wait) == 128, "wait line");
 DMAF_STATIC_ASSERT(offsetof(struct dmaf_ring_shared, p_wait) == 132, "wait line");
+DMAF_STATIC_ASSERT(offsetof(struct dmaf_ring_shared, c_kick) == 136, "wait line");
+DMAF_STATIC_ASSERT(offsetof(struct dmaf_ring_shared, p_kick) == 140, "wait line");
 DMAF_STATIC_ASSERT(offsetof(struct dmaf_ring_shared, tail) == 192, "consumer's line");
 
 /* The producer's private end. Fields are for the inlines below only. */
@@ -348,7 +356,11 @@ DMAF_INLINE DMAF_MUST_CHECK bool dmaf_ring_prod_must_kick(struct dmaf_ring_prod 
 	if (DMAF_LIKELY(ticket == p->c_wait))
 		return false;
 	p->c_wait = ticket;
-	return ticket & 1;
+	if (!(ticket & 1))
+		return false;
+	/* Relaxed: the FUTEX_WAKE that follows orders it; an eventfd has no use for it. */
+	dmaf_store_relaxed(&p->shared->c_kick, ticket);
+	return true;
 }
 
 /* Publishes the first n reserved entries. True if the consumer sleeps: kick it. */
@@ -390,12 +402,24 @@ DMAF_INLINE void dmaf_ring_prod_awake(struct dmaf_ring_prod *p)
 	dmaf_store_relaxed(&p->shared->p_wait, p->p_wait);
 }
 
-/* The word to sleep on with FUTEX_WAIT, and in *seen the value it must still have. Kick:
- * FUTEX_WAKE. */
+/*
+ * After dmaf_ring_prod_sleep() said 1: the word to sleep on with FUTEX_WAIT, and in *seen the value
+ * it must still have. The consumer kicks by FUTEX_WAKE on dmaf_ring_cons_kick_word().
+ */
 DMAF_INLINE uint32_t *dmaf_ring_prod_futex(const struct dmaf_ring_prod *p, uint32_t *seen)
 {
-	*seen = p->limit - (p->mask + 1);
-	return &p->shared->tail;
+	/* Relaxed: it only has to be older than a kick for this sleep. */
+	uint32_t kicked = dmaf_load_relaxed(&p->shared->p_kick);
+
+	/* Kicked already: no value that the word has, so FUTEX_WAIT returns at once. */
+	*seen = kicked == p->p_wait ? kicked + 1 : kicked;
+	return &p->shared->p_kick;
+}
+
+/* Where the consumer sleeps, if by futex: FUTEX_WAKE it when told to kick. */
+DMAF_INLINE uint32_t *dmaf_ring_prod_kick_word(const struct dmaf_ring_prod *p)
+{
+	return &p->shared->c_kick;
 }
 
 /* ---- consumer: peek, release --------------------------------------------------------------- */
@@ -478,7 +502,11 @@ DMAF_INLINE DMAF_MUST_CHECK bool dmaf_ring_cons_must_kick(struct dmaf_ring_cons 
 	if (DMAF_LIKELY(ticket == c->p_wait))
 		return false;
 	c->p_wait = ticket;
-	return ticket & 1;
+	if (!(ticket & 1))
+		return false;
+	/* Relaxed: as in dmaf_ring_prod_must_kick(). */
+	dmaf_store_relaxed(&c->shared->p_kick, ticket);
+	return true;
 }
 
 /* Gives the n oldest peeked entries back. True if the producer sleeps: kick it. */
@@ -516,12 +544,20 @@ DMAF_INLINE void dmaf_ring_cons_awake(struct dmaf_ring_cons *c)
 	dmaf_store_relaxed(&c->shared->c_wait, c->c_wait);
 }
 
-/* The word to sleep on with FUTEX_WAIT, and in *seen the value it must still have. Kick:
- * FUTEX_WAKE. */
+/* After dmaf_ring_cons_sleep() said 1; as dmaf_ring_prod_futex(). */
 DMAF_INLINE uint32_t *dmaf_ring_cons_futex(const struct dmaf_ring_cons *c, uint32_t *seen)
 {
-	*seen = c->limit;
-	return &c->shared->head;
+	/* Relaxed: it only has to be older than a kick for this sleep. */
+	uint32_t kicked = dmaf_load_relaxed(&c->shared->c_kick);
+
+	*seen = kicked == c->c_wait ? kicked + 1 : kicked;
+	return &c->shared->c_kick;
+}
+
+/* Where the producer sleeps, if by futex: FUTEX_WAKE it when told to kick. */
+DMAF_INLINE uint32_t *dmaf_ring_cons_kick_word(const struct dmaf_ring_cons *c)
+{
+	return &c->shared->p_kick;
 }
 
 /* ---- copying in and out --------------------------------------------------------------------- */

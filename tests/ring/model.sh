@@ -3,7 +3,7 @@
 #
 # tests/ring/model.sh   checks ring.pml with spin: the protocol as it is has no error on either
 # machine, and leaving out any one fence, release, acquire or recheck has the error named for it.
-# Prints TAP. Two searches at a time, each up to 700 MiB; about half a minute in all.
+# Prints TAP. Two searches at a time, each up to 700 MiB; under a minute in all.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d) || exit 1
@@ -24,6 +24,8 @@ TSO, ring of 1|none|-DTSO -DCOUNT=1
 TSO, ring of 2|none|-DTSO -DCOUNT=2 -DDEPTH=3
 weak, ring of 2|none|-DCOUNT=2 -DDEPTH=3
 weak, ring of 1|none|-DCOUNT=1
+weak, ring of 1, sleeping on the kick word|none|-DCOUNT=1 -DFUTEX
+TSO, sleeping on the index|deadlock|-DTSO -DCOUNT=1 -DINDEX
 TSO without the fence of submit|deadlock|-DTSO -DCOUNT=1 -DNO_FENCE_3P
 TSO without the fence of the consumer going to sleep|deadlock|-DTSO -DCOUNT=1 -DNO_FENCE_3C
 TSO without the fence of the producer going to sleep|deadlock|-DTSO -DCOUNT=1 -DNO_FENCE_4P

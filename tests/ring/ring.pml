@@ -21,6 +21,11 @@
  *   NO_REL1 NO_ACQ1                                   head: entries are written, then read
  *   NO_REL2 NO_ACQ2                                   tail: entries are read, then overwritten
  *   NO_RECHECK_P NO_RECHECK_C                         the look before sleeping
+ *
+ * How one sleeps: by default a kick lasts until it is taken, like an eventfd's.
+ *   FUTEX  on the kick word, which the peer sets to the ticket it kicks
+ *   INDEX  on the peer's index as last seen, which is not enough: a kick may come for an index that
+ *          was seen
  */
 #ifndef COUNT
 #define COUNT 2
@@ -40,8 +45,23 @@ byte mem[COUNT + 4];
 /* The peer's ticket as last seen: the producer's of c_wait, the consumer's of p_wait. */
 byte seen_c, seen_p;
 
-/* A kick lasts until it is taken, like an eventfd. */
+#if defined(FUTEX)
+/* FUTEX_WAIT and FUTEX_WAKE together: one sleeps while the word has the value read before. */
+byte kick_p, kick_c;
+#define kicked(v)         (kick_p == v || kick_c == v)
+#define kick(word, who)   word = who
+#define sleep(word, w, i) s = word; if :: s != own -> word != s :: else fi; s = 0; own = 0
+#elif defined(INDEX)
+bool kick_p = true, kick_c = true; /* false: in FUTEX_WAIT */
+#define kicked(v)         false
+#define kick(word, who)   word = true
+#define sleep(word, w, i) atomic { if :: mem[w] == i -> word = false :: else fi }; word
+#else
 bool kick_p, kick_c;
+#define kicked(v)         false
+#define kick(word, who)   word = true
+#define sleep(word, w, i) atomic { word; word = false }
+#endif
 
 /* Which side may idle until the other has done all it can. */
 bool idle_p, idle_c;
@@ -128,7 +148,7 @@ end:	do
 
 #define pending(who, where, i, v) (buf[who].n > i && buf[who].place[i] == where && buf[who].value[i] == v)
 #define used(who, where, seen, v)                                                                  \
-	(seen == v || mem[where] == v || pending(who, where, 0, v) || pending(who, where, 1, v) || \
+	(seen == v || kicked(v) || mem[where] == v || pending(who, where, 0, v) || pending(who, where, 1, v) || \
 	 pending(who, where, 2, v) || pending(who, where, 3, v))
 
 /* p_wait or c_wait = a new odd number */
@@ -141,6 +161,9 @@ inline arm(who, where, seen)
 		:: else -> break
 		od;
 		store(who, where, t, 0);
+#ifdef FUTEX
+		own = t;
+#endif
 		t = 0
 	}
 }
@@ -159,6 +182,9 @@ inline prod_refresh()
 proctype producer()
 {
 	byte head, limit = COUNT, t;
+#ifdef FUTEX
+	byte own, s, told;
+#endif
 	bool written;
 
 	do
@@ -190,7 +216,7 @@ proctype producer()
 		prod_refresh();
 #endif
 		if
-		:: gap(limit, head) == 0 -> atomic { kick_p; kick_p = false }
+		:: gap(limit, head) == 0 -> sleep(kick_p, TAIL, (limit + MOD - COUNT) % MOD)
 		:: else
 		fi;
 		store(P, P_WAIT, 0, 0)
@@ -213,12 +239,22 @@ again:		if
 		atomic {
 			t = mem[C_WAIT];
 			if
-			:: t != seen_c && (t & 1) -> kick_c = true
+#ifdef FUTEX
+			:: t != seen_c && (t & 1) -> told = t
+#else
+			:: t != seen_c && (t & 1) -> kick(kick_c, t)
+#endif
 			:: else
 			fi;
 			seen_c = t;
 			t = 0
 		}
+#ifdef FUTEX
+		if /* the kick is a system call, some time later */
+		:: told != 0 -> atomic { kick(kick_c, told); told = 0 }
+		:: else
+		fi;
+#endif
 		if
 		:: idle_p -> mem[TAIL] == head
 		:: true
@@ -255,6 +291,9 @@ inline check(value)
 proctype consumer()
 {
 	byte tail, limit, t;
+#ifdef FUTEX
+	byte own, s, told;
+#endif
 #ifdef NO_ACQ1
 	byte early = 255;
 #endif
@@ -284,7 +323,7 @@ proctype consumer()
 		cons_refresh();
 #endif
 		if
-		:: gap(limit, tail) == 0 -> atomic { kick_c; kick_c = false }
+		:: gap(limit, tail) == 0 -> sleep(kick_c, HEAD, limit)
 		:: else
 		fi;
 		store(C, C_WAIT, 0, 0)
@@ -324,12 +363,22 @@ again:
 		atomic {
 			t = mem[P_WAIT];
 			if
-			:: t != seen_p && (t & 1) -> kick_p = true
+#ifdef FUTEX
+			:: t != seen_p && (t & 1) -> told = t
+#else
+			:: t != seen_p && (t & 1) -> kick(kick_p, t)
+#endif
 			:: else
 			fi;
 			seen_p = t;
 			t = 0
 		}
+#ifdef FUTEX
+		if /* the kick is a system call, some time later */
+		:: told != 0 -> atomic { kick(kick_p, told); told = 0 }
+		:: else
+		fi;
+#endif
 		if
 		:: idle_c -> gap(mem[HEAD], tail) == COUNT
 		:: true

@@ -126,7 +126,7 @@ static void produce(struct end *e)
 	int got = dmaf_ring_prod_init(&p, e->mem, e->bytes, &s->g);
 
 	if (!got && dmaf_ring_prod_must_kick(&p)) /* what a killed predecessor may owe */
-		kick(e, &p.shared->head);
+		kick(e, dmaf_ring_prod_kick_word(&p));
 	while (got >= 0 && p.head != stop && !*e->wrong) {
 		maybe_dawdle(e);
 		want = some(e, stop - p.head);
@@ -158,7 +158,7 @@ static void produce(struct end *e)
 		maybe_crash(e);
 		if (s->how != BY_POLLING && dmaf_ring_prod_must_kick(&p)) {
 			maybe_crash(e);
-			kick(e, &p.shared->head);
+			kick(e, dmaf_ring_prod_kick_word(&p));
 		}
 	}
 	if (got < 0)
@@ -175,7 +175,7 @@ static void consume(struct end *e)
 	int got = dmaf_ring_cons_init(&c, e->mem, e->bytes, &s->g);
 
 	if (!got && dmaf_ring_cons_must_kick(&c))
-		kick(e, &c.shared->tail);
+		kick(e, dmaf_ring_cons_kick_word(&c));
 	while (got >= 0 && c.tail != stop && !*e->wrong) {
 		maybe_dawdle(e);
 		want = some(e, stop - c.tail);
@@ -211,7 +211,7 @@ static void consume(struct end *e)
 		maybe_crash(e);
 		if (s->how != BY_POLLING && dmaf_ring_cons_must_kick(&c)) {
 			maybe_crash(e);
-			kick(e, &c.shared->tail);
+			kick(e, dmaf_ring_cons_kick_word(&c));
 		}
 	}
 	if (got < 0)

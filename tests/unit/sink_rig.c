@@ -8,6 +8,7 @@
 
 #include "core/pool.h"
 #include "core/kind.h"
+#include "core/own.h"
 #include "sink_rig.h"
 
 #define MS          1000000ull
@@ -158,6 +159,15 @@ static unsigned submit(struct out *o)
 	return (unsigned)took;
 }
 
+/* Whoever still sends from a buffer that came back sends this. */
+static void spoil(dmaf_buf *b)
+{
+	/* Checked builds let nobody write what was lent to readers. */
+	if (DMAF_OWN_CHECKED)
+		dmaf_own_protect(b, DMAF_OWNER_WRITER);
+	memset((uint8_t *)b->home.region->cpu + b->home.off, 0xee, b->home.len);
+}
+
 static unsigned reap(struct out *o)
 {
 	dmaf_buf *bufs[16];
@@ -172,7 +182,7 @@ static unsigned reap(struct out *o)
 		if (!o->status)
 			o->status = bufs[i]->status;
 		if (!o->keep_content)
-			memset(dmaf_buf_data(bufs[i]), 0xee, dmaf_buf_room(bufs[i]));
+			spoil(bufs[i]);
 		dmaf_buf_return(bufs[i]);
 	}
 	o->back += (unsigned)n;
