@@ -112,6 +112,12 @@ static int refused(struct tcp_sink *t, int code, struct dmaf_err *err)
 			"%s: mode=sendzc: this kernel has no io_uring, or a seccomp filter "
 			"hides it; use mode=zerocopy",
 			t->o.text);
+	case -ENOMEM:
+		return dmaf_fail(
+			err, code,
+			"%s: mode=sendzc: no memory for an io_uring; raise the limit on locked "
+			"memory (ulimit -l), or use mode=zerocopy",
+			t->o.text);
 	}
 	return dmaf_fail(err, code, "%s: mode=sendzc: io_uring: %s; use mode=zerocopy", t->o.text,
 			 strerror(-code));
