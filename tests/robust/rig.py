@@ -2,6 +2,7 @@
 """What the robustness tests share: TAP, dmaflow as a child, peers and a link that misbehave."""
 
 import ctypes
+import importlib
 import json
 import os
 import pathlib
@@ -23,6 +24,7 @@ BUILD = pathlib.Path(os.environ.get("DMAF_BUILD") or SOURCE / "build")
 DMAFLOW = os.environ.get("DMAFLOW") or str(BUILD / "dmaflow")
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(SOURCE / "clients/python"))
+wire = importlib.import_module("dmaflow_stream")
 
 LIMIT = 60  # s; what runs longer hangs
 MODES = ("copy", "zerocopy", "sendzc", "splice")
@@ -63,13 +65,13 @@ class Flow:
     """A `dmaflow run --json` of these addresses. wrap: what to run it under."""
 
     def __init__(self, *addresses, wrap=(), options=("--json", "--quiet"), stdin=subprocess.DEVNULL,
-                 stdout=None, env=None, cwd=None):
+                 stdout=None, env=None, cwd=None, before=None):
         self.argv = [*wrap, DMAFLOW, "run", *options, *addresses]
         self.out = tempfile.TemporaryFile()
         self.err = tempfile.TemporaryFile()
         self.child = subprocess.Popen(
             [str(a) for a in self.argv], stdin=stdin, stdout=stdout if stdout is not None else self.out,
-            stderr=self.err, env={**os.environ, **(env or {})}, cwd=cwd)
+            stderr=self.err, env={**os.environ, **(env or {})}, cwd=cwd, preexec_fn=before)
         self.pid = self.child.pid
         _children.append(self.child)
 
@@ -309,13 +311,12 @@ def record(path):
         data = pathlib.Path(f"{path}.dmaflow").read_bytes()
     except FileNotFoundError:
         return None
-    from dmaflow_stream import crc32c
     for at in (0, 4096):
         slot = data[at:at + 64]
         if len(slot) < 64:
             continue
         magic, flags, generation, crc, _, offset, _, lost, _ = RECORD.unpack(slot)
-        if magic != b"DMAR\1\0" or crc32c(slot[:12] + slot[16:]) != crc:
+        if magic != b"DMAR\1\0" or wire.crc32c(slot[:12] + slot[16:]) != crc:
             continue
         if best is None or generation > best[0]:
             best = (generation, offset, bool(flags & 1), lost)
@@ -349,13 +350,30 @@ def noise(path, size):
     return path
 
 
-CLONE_NEWNET, CLONE_NEWNS = 0x40000000, 0x20000
+ROOT = os.geteuid() == 0
+# No privilege at all, whoever runs this: permissions and limits count.
+PLAIN = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all") if ROOT else ()
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
-def unshare(flags):
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(flags):
-        raise OSError(ctypes.get_errno(), "unshare: " + os.strerror(ctypes.get_errno()))
+def shell(script, *namespaces):
+    """What to run a Flow under: a shell that sets something up first, maybe in namespaces of its own."""
+    own = ["unshare", *([] if ROOT else ["-r"]), *namespaces] if namespaces else []
+    return (*own, "sh", "-c", script + '\nexec "$@"', "sh")
+
+
+def no_uring(code):
+    """For Flow(before=): io_uring answers with this errno, as container filters make it."""
+    def before():
+        # Load the system call's number; 425..427, io_uring's on every machine, are refused.
+        program = b"".join(struct.pack("HBBI", *i) for i in (
+            (0x20, 0, 0, 0), (0x35, 0, 2, 425), (0x25, 1, 0, 427), (0x06, 0, 0, 0x00050000 | code),
+            (0x06, 0, 0, 0x7FFF0000)))
+        keep = ctypes.create_string_buffer(program, len(program))
+        fprog = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(keep))
+        if _libc.prctl(38, 1, 0, 0, 0) or _libc.prctl(22, 2, fprog, 0, 0):
+            raise OSError(ctypes.get_errno(), "seccomp")
+    return before
 
 
 def main(tests, parallel=1):
