@@ -7,6 +7,8 @@
 
 /* What stands for a gap; longer gaps name it several times. Never written. */
 static char zeros[64 << 10] __attribute__((aligned(4096)));
+/* Zeros in one piece; longer gaps are several, since they may be longer than a size_t. */
+#define ZEROS_MAX ((size_t)1 << 30)
 
 static uint32_t power_of_two(uint64_t n)
 {
@@ -175,9 +177,12 @@ void tcp_queue_cut(struct tcp_sink *t)
 	while (t->h_cut != t->h_tail && frame_room(t)) {
 		struct tcp_held *e = tcp_held_at(t, t->h_cut);
 
-		if (e->zeros && !t->cut_zeros) {
-			put_frame(t, e, 0, e->zeros, true);
-			t->cut_zeros = true;
+		if (t->cut_zeros < e->zeros) {
+			uint64_t left = e->zeros - t->cut_zeros;
+			size_t len = left < ZEROS_MAX ? (size_t)left : ZEROS_MAX;
+
+			put_frame(t, e, 0, len, true);
+			t->cut_zeros += len;
 			continue;
 		}
 		if (t->cut_off < e->buf->len && !cut_one(t, e))
@@ -187,7 +192,7 @@ void tcp_queue_cut(struct tcp_sink *t)
 		e->link_end = t->link_cut;
 		e->frame_end = t->f_head;
 		t->cut_off = 0;
-		t->cut_zeros = false;
+		t->cut_zeros = 0;
 		t->h_cut++;
 	}
 }
@@ -285,7 +290,7 @@ void tcp_queue_rewind(struct tcp_sink *t)
 	t->f_off = 0;
 	t->h_cut = t->h_head;
 	t->cut_off = 0;
-	t->cut_zeros = false;
+	t->cut_zeros = 0;
 	t->link_cut = t->link_taken = t->link_sent = 0;
 }
 
@@ -310,9 +315,9 @@ int tcp_queue_resume(struct tcp_sink *t, const struct dmaf_wire_pos *pos)
 		}
 		if (pos->sequence != e->pos.sequence || pos->lost != e->pos.lost)
 			return -EPROTO;
-		t->cut_off = pos->offset - e->pos.offset;
-		if (t->cut_off >= e->buf->len)
+		if (pos->offset - e->pos.offset >= e->buf->len)
 			return -EPROTO;
+		t->cut_off = (size_t)(pos->offset - e->pos.offset);
 		pay = e->pay + t->cut_off;
 		break;
 	}

@@ -78,7 +78,7 @@ struct tcp_sink {
 	struct tcp_held *held;
 	uint32_t held_mask, h_head, h_cut, h_tail;
 	size_t cut_off;        /* in held[h_cut], already cut */
-	bool cut_zeros;        /* ... and the zeros in its front */
+	uint64_t cut_zeros;    /* ... and of the zeros in its front */
 	bool any;              /* a buffer was submitted */
 	uint64_t next_src_seq; /* what the source's next buffer should carry */
 	uint64_t next_src_off;

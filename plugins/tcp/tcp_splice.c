@@ -76,7 +76,7 @@ ssize_t tcp_splice_send(struct tcp_sink *t)
 		if (!t->piped)
 			return 0;
 	}
-	r = splice(t->pipe[0], NULL, t->fd, NULL, t->piped,
+	r = splice(t->pipe[0], NULL, t->fd, NULL, (size_t)t->piped,
 		   SPLICE_F_NONBLOCK | (t->f_send != t->f_head ? SPLICE_F_MORE : 0));
 	if (r < 0)
 		return errno == EINTR ? 0 : -errno;
