@@ -141,14 +141,29 @@ static int start_record(dmaf_sink *sink)
 	return 0;
 }
 
+static int no_space(dmaf_sink *sink, uint64_t len, uint64_t unused)
+{
+	struct file_sink *s = sink->p.priv;
+
+	return dmaf_fail(&sink->p.err, -ENOSPC,
+			 "file:%s: prealloc=%" PRIu64 ": only %" PRIu64 " bytes are free",
+			 s->t.path, len, unused);
+}
+
 static int reserve_asked(dmaf_sink *sink)
 {
 	struct file_sink *s = sink->p.priv;
-	uint64_t len = dmaf_addr_u64(sink->p.addr, "prealloc", 0);
+	uint64_t len = dmaf_addr_u64(sink->p.addr, "prealloc", 0), unused;
 	struct statvfs vfs;
 
 	if (!len || !s->t.regular)
 		return 0;
+	if (fstatvfs(s->t.fd, &vfs))
+		return place_failed(sink, "asking for free space");
+	unused = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+	/* A file system may take all there is before it says no, and everybody else gets ENOSPC. */
+	if (s->pos + len > s->old_size && s->pos + len - s->old_size > unused)
+		return no_space(sink, len, unused);
 	if (!fallocate(s->t.fd, 0, (off_t)s->pos, (off_t)len)) {
 		s->reserved_to = s->pos + len;
 		return 0;
@@ -157,11 +172,7 @@ static int reserve_asked(dmaf_sink *sink)
 		dmaf_note(&sink->p.count, "prealloc=: this file system reserves no space");
 		return 0;
 	}
-	if (errno == ENOSPC && !fstatvfs(s->t.fd, &vfs))
-		return dmaf_fail(&sink->p.err, -ENOSPC,
-				 "file:%s: prealloc=%" PRIu64 ": only %" PRIu64 " bytes are free",
-				 s->t.path, len, (uint64_t)vfs.f_bavail * vfs.f_frsize);
-	return place_failed(sink, "prealloc=");
+	return errno == ENOSPC ? no_space(sink, len, unused) : place_failed(sink, "prealloc=");
 }
 
 /* Direct writes that extend the file wait for each other; within its size they do not. */
