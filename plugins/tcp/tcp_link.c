@@ -243,7 +243,8 @@ static void connect_step(struct tcp_sink *t)
 static void hello_step(struct tcp_sink *t)
 {
 	if (!t->said_hello) {
-		/* A relayed stream's place is known with its first buffer, or when none will come. */
+		/* A relayed stream's place is known with its first buffer, or when none will come.
+		 */
 		if (!t->begun || (t->relay && !t->any && t->end == END_NOT))
 			return;
 		if (put_hello(t)) {
