@@ -11,6 +11,9 @@
 
 #include "cli/cli.h"
 
+/* Figures of a flow that waits are up to 200 ms old. */
+#define FRESH_NS 50000000u
+
 struct run {
 	dmaf_flow *flow;
 	bool json, quiet, color;
@@ -135,8 +138,12 @@ static unsigned watch(struct run *r, const sigset_t *set)
 		} else if (sig == SIGUSR1) {
 			print_line(r, &now, &before, 0, false);
 		}
-		if (dmaf_now_ns() < next || now.at_ns <= before.at_ns)
+		if (dmaf_now_ns() < next)
 			continue;
+		if (now.at_ns <= before.at_ns) { /* nothing new yet: look again soon, not at once */
+			next = dmaf_now_ns() + FRESH_NS;
+			continue;
+		}
 		next += period;
 		if (r->interval_ns)
 			print_line(r, &now, &before, dmaf_terminal_width(stderr), false);
