@@ -36,18 +36,58 @@ static const char usage[] =
 	"  --help            this\n\n"
 	"Signals: INT or TERM end the flow cleanly, the second one at once; USR1 prints figures.\n";
 
+static const struct option options[] = {
+	{"json", no_argument, NULL, 'j'},  {"interval", required_argument, NULL, 'i'},
+	{"quiet", no_argument, NULL, 'q'}, {"plugin", required_argument, NULL, 'p'},
+	{"help", no_argument, NULL, 'h'},  {NULL, 0, NULL, 0},
+};
+
+/* Is the next word this option's value? Options may be shortened. */
+static bool takes_next(const char *arg)
+{
+	size_t len = strlen(arg);
+
+	for (const struct option *o = options; len > 2 && o->name; o++)
+		if (o->has_arg == required_argument && !strncmp(arg + 2, o->name, len - 2))
+			return true;
+	return false;
+}
+
+/*
+ * Moves options in front of the addresses, keeping either's order. getopt would do so too, but
+ * takes the address "-,append" for an option. Return: where the addresses begin.
+ */
+static int options_first(int argc, char **argv)
+{
+	int end = 1;
+
+	for (int i = 1; i < argc; i++) {
+		int n = 1;
+
+		if (argv[i][0] != '-' || !argv[i][1] || argv[i][1] == ',')
+			continue;
+		if (!strcmp(argv[i], "--"))
+			break;
+		if (takes_next(argv[i]) && i + 1 < argc)
+			n = 2;
+		for (int k = 0; k < n; k++, end++, i++) {
+			char *arg = argv[i];
+
+			memmove(&argv[end + 1], &argv[end], (size_t)(i - end) * sizeof(*argv));
+			argv[end] = arg;
+		}
+		i--;
+	}
+	return end;
+}
+
 static int parse_args(struct run *r, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"json", no_argument, NULL, 'j'},  {"interval", required_argument, NULL, 'i'},
-		{"quiet", no_argument, NULL, 'q'}, {"plugin", required_argument, NULL, 'p'},
-		{"help", no_argument, NULL, 'h'},  {NULL, 0, NULL, 0},
-	};
 	struct dmaf_err err = {0};
-	int c;
+	int addresses = options_first(argc, argv), c, at = 1;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":hj", options, NULL)) != -1) {
+	for (; (c = getopt_long(addresses, argv, "+:hj", options, NULL)) != -1; at = optind) {
 		switch (c) {
 		case 'j': r->json = true; break;
 		case 'q': r->quiet = true; break;
@@ -70,9 +110,11 @@ static int parse_args(struct run *r, int argc, char **argv)
 				-EXIT_USAGE,
 				"run: unknown option '%s'; there are: --json, --interval, "
 				"--quiet, --plugin, --help",
-				argv[optind - 1]);
+				argv[at]);
 		}
 	}
+	if (optind < argc && !strcmp(argv[optind], "--"))
+		optind++;
 	if (argc - optind < 2)
 		return dmaf_complain(-EXIT_USAGE,
 				     "run: %s given, a flow needs a source and a sink: dmaflow run "

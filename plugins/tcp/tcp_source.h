@@ -53,15 +53,19 @@ struct tcp_door {
 
 /** struct tcp_out - a buffer on its way to the sinks. */
 struct tcp_out {
-	struct dmaf_wire_pos end; /* the stream behind it */
-	bool done;
+	struct dmaf_wire_pos
+		end;            /* the stream behind it and all that is completed right after it */
+	unsigned before, after; /* the neighbours still out, in stream order */
 };
 
 /** struct tcp_acks - the contiguous prefix that all sinks have completed. */
 struct tcp_acks {
-	struct tcp_out *out; /* ring of .cap, in stream order; [head, head + n) */
-	unsigned *at;        /* buffer index: its place in the ring */
-	unsigned cap, head, n;
+	/*
+	 * By buffer index, a list in stream order between .cap and .cap. A completed one leaves it
+	 * at once: while the oldest is out, the others may go round any number of times.
+	 */
+	struct tcp_out *out;
+	unsigned cap, n;
 	struct dmaf_wire_pos done; /* everything before is completed */
 	struct dmaf_wire_pos told; /* and so far the sender knows */
 	uint64_t ahead_ns;         /* since when done is ahead of told; 0: it isn't */

@@ -9,15 +9,16 @@
 int tcp_acks_init(struct tcp_acks *a, unsigned buffers)
 {
 	*a = (struct tcp_acks){.cap = buffers};
-	a->out = calloc(buffers, sizeof(*a->out));
-	a->at = calloc(buffers, sizeof(*a->at));
-	return a->out && a->at ? 0 : -ENOMEM;
+	a->out = calloc((size_t)buffers + 1, sizeof(*a->out));
+	if (!a->out)
+		return -ENOMEM;
+	a->out[buffers].before = a->out[buffers].after = buffers;
+	return 0;
 }
 
 void tcp_acks_free(struct tcp_acks *a)
 {
 	free(a->out);
-	free(a->at);
 	*a = (struct tcp_acks){0};
 }
 
@@ -31,27 +32,35 @@ void tcp_acks_link(struct tcp_acks *a, const struct dmaf_wire_pos *told)
 
 void tcp_acks_push(struct tcp_acks *a, const dmaf_buf *buf, const struct dmaf_wire_pos *end)
 {
-	unsigned i = a->head + a->n++;
+	unsigned i = buf->index, last = a->out[a->cap].before;
 
-	if (i >= a->cap)
-		i -= a->cap;
-	a->out[i] = (struct tcp_out){.end = *end};
-	a->at[buf->index] = i;
+	if (a->failed) /* nothing behind the failed one is ever told, and its place is taken */
+		return;
+	a->out[i] = (struct tcp_out){.end = *end, .before = last, .after = a->cap};
+	a->out[last].after = a->out[a->cap].before = i;
+	a->n++;
+}
+
+static void completed(struct tcp_acks *a, unsigned i)
+{
+	struct tcp_out *o = &a->out[i];
+
+	if (o->before == a->cap)
+		a->done = o->end;
+	else
+		a->out[o->before].end = o->end;
+	a->out[o->before].after = o->after;
+	a->out[o->after].before = o->before;
+	a->n--;
 }
 
 void tcp_acks_done(struct tcp_acks *a, dmaf_buf *const *bufs, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n && !a->failed; i++) {
 		if (bufs[i]->status < 0)
 			a->failed = true;
 		else
-			a->out[a->at[bufs[i]->index]].done = true;
-	}
-	while (a->n && a->out[a->head].done) {
-		a->done = a->out[a->head].end;
-		a->n--;
-		if (++a->head == a->cap)
-			a->head = 0;
+			completed(a, bufs[i]->index);
 	}
 }
 
