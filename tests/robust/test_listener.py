@@ -144,24 +144,27 @@ def liars(_folder):
     s = rig.up(Flow(f"pattern:bytes=8M,block={block},blocks=8", f"tcp-listen:127.0.0.1:{port},frame,ack"), port)
     resume, done = None, 2 * block
 
-    def lie(name, tell):
+    def lie(name, why, tell):
         nonlocal resume, done
         peer = Liar(port, resume)
         peer.read(done + block)
         peer.stream.ack()
         resume = (peer.stream.stream_id, peer.stream.position)
         done = peer.stream.position[0]
+        text = wire.REASONS[wire.CODES[why]][1]
+        before = s.stderr.count(text)
         tell(peer, done // block)
         code = peer.refused()
+        rig.until(lambda: s.stderr.count(text) > before or not s.alive(), f"{name}: {why}\n{s}", 10)
         ok(code != 0 and s.alive(), f"{name}: refused, the listener lives", f"{code}\n{s}")
 
-    lie("an ack far beyond what was sent", lambda p, n: p.ack(1 << 40, 1 << 20))
-    lie("an ack a byte beyond the stream", lambda p, n: p.ack(8 * MIB + 1, 129))
-    lie("an ack that goes back", lambda p, n: p.ack((n - 1) * block, n - 1))
-    lie("a replayed ack with another loss", lambda p, n: p.ack(n * block, n, 1))
-    lie("an ack of another stream", lambda p, n: p.ack(n * block, n, stream=b"y" * 16))
-    lie("an end that has not come", lambda p, n: p.ack(n * block, n, flags=wire.DONE))
-    lie("garbage for an ack", lambda p, n: p.sock.sendall(rig.rng.randbytes(96)))
+    lie("an ack far beyond what was sent", "ACK_BEYOND", lambda p, n: p.ack(1 << 40, 1 << 20))
+    lie("an ack a byte beyond the stream", "ACK_BEYOND", lambda p, n: p.ack(8 * MIB + 1, 129))
+    lie("an ack that goes back", "ACK_BACK", lambda p, n: p.ack((n - 1) * block, n - 1))
+    lie("a replayed ack with another loss", "ACK_BEYOND", lambda p, n: p.ack(n * block, n, 1))
+    lie("an ack of another stream", "STREAM", lambda p, n: p.ack(n * block, n, stream=b"y" * 16))
+    lie("an end that has not come", "DONE", lambda p, n: p.ack(n * block, n, flags=wire.DONE))
+    lie("garbage for an ack", "MAGIC", lambda p, n: p.sock.sendall(rig.rng.randbytes(96)))
     peer = Liar(port, resume)
     for frame in peer.stream:
         piece = bytes(frame.payload)
