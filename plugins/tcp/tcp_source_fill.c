@@ -8,8 +8,16 @@
 
 #include "plugins/tcp/tcp_source.h"
 
-/* Half the CPU time of waking up for each segment; more than a block at once gains nothing. */
-#define LOWAT_MAX (1 << 20)
+/*
+ * What a wake-up should bring, measured on loopback. Into large blocks: as much as one call can
+ * take, which halves the CPU time of waking up for each segment. Into blocks that stay in the
+ * cache, or when the sender waits for acknowledgements: less, or what it sent goes cold while we
+ * sleep.
+ */
+#define LOWAT_LARGE (1u << 20)
+#define LOWAT_ACKED (64u << 10)
+#define LOWAT_SMALL (32u << 10)
+#define LARGE_BLOCK (512u << 10)
 
 static size_t next_cap(const struct tcp_source *s)
 {
@@ -258,14 +266,21 @@ enum tcp_fill tcp_fill(struct tcp_source *s)
 	return s->framed ? fill_framed(s) : fill_raw(s);
 }
 
+static size_t worth_waking(const struct tcp_source *s)
+{
+	if (tcp_acked(s))
+		return LOWAT_ACKED;
+	return s->cut < LARGE_BLOCK ? LOWAT_SMALL : LOWAT_LARGE;
+}
+
 void tcp_set_lowat(struct tcp_source *s)
 {
 	int want = 1;
 
 	if (!s->quiet && s->delay_ns) {
-		size_t room = s->buf ? s->cap - s->fill : next_cap(s);
+		size_t room = s->buf ? s->cap - s->fill : next_cap(s), most = worth_waking(s);
 
-		want = room < LOWAT_MAX ? (int)room : LOWAT_MAX;
+		want = (int)(room < most ? room : most);
 	}
 	if (want == s->lowat)
 		return;
