@@ -64,8 +64,9 @@ static int copy_dequeue(dmaf_stage *stage, dmaf_buf **bufs, unsigned n)
 static int copy_reap(dmaf_stage *stage, dmaf_buf **bufs, unsigned n)
 {
 	struct copy_stage *c = stage->p.priv;
+	unsigned given = c->nin - c->nout; /* inputs whose copies have been dequeued: the oldest */
 
-	return give(c->in, &c->nin, bufs, n);
+	return give(c->in, &c->nin, bufs, n < given ? n : given);
 }
 
 static void copy_wait(dmaf_stage *stage, struct dmaf_wait *w)

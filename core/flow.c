@@ -96,6 +96,7 @@ static void close_parties(dmaf_flow *f)
 		if (s->opened && s->stage.ops->close)
 			s->stage.ops->close(&s->stage);
 		dmaf_addr_free(s->stage.p.addr);
+		dmaf_hold_free(s);
 		free(s->in.at);
 	}
 	if (f->src_opened && f->src.ops->close)

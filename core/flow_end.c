@@ -68,11 +68,14 @@ static void reclaim_stage(dmaf_flow *f, struct flow_stage *s)
 
 	if (s->stage.ops->cancel)
 		s->stage.ops->cancel(&s->stage);
-	while ((n = s->stage.ops->dequeue(&s->stage, bufs, FLOW_BATCH)) > 0)
+	while ((n = s->stage.ops->dequeue(&s->stage, bufs, FLOW_BATCH)) > 0) {
+		if (s->hold)
+			dmaf_hold_out(s, bufs, (unsigned)n);
 		for (int i = 0; i < n; i++) {
 			s->held -= !s->stage.transforms;
 			undelivered(f, bufs[i]);
 		}
+	}
 	if (!s->stage.transforms)
 		return;
 	while ((n = s->stage.ops->reap(&s->stage, bufs, FLOW_BATCH)) > 0)

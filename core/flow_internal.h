@@ -25,9 +25,12 @@ struct buf_queue {
 	unsigned head, n, cap;
 };
 
+struct flow_hold;
+
 struct flow_stage {
 	dmaf_stage stage;
 	struct buf_queue in;
+	struct flow_hold *hold; /* NULL: inputs are done when the stage is done with them */
 	unsigned held; /* inputs submitted and not reaped, or (passing on) not dequeued */
 	bool opened, flushing, flushed;
 	bool preset; /* stage.stream tells of the input's */
@@ -82,6 +85,7 @@ struct dmaf_flow {
 	uint64_t slice_empty;              /* blocks that the slice left nothing of */
 	uint64_t budget_at_ns, budget_spent;
 
+	bool holds;                 /* a stage has .hold */
 	dmaf_buf *done[FLOW_BATCH]; /* returned by the last reader, not yet back in the pool */
 	unsigned ndone;
 
@@ -122,6 +126,12 @@ static inline unsigned dmaf_queue_run(const struct buf_queue *q)
 void dmaf_flow_release(dmaf_flow *f, dmaf_buf *b);
 /* Tell the source what is done and give the memory back. */
 void dmaf_flow_recycle(dmaf_flow *f);
+/* Inputs that are done once what was made of them is (flow_hold.c): given, reaped, come back. */
+int dmaf_hold_init(struct flow_stage *s);
+void dmaf_hold_free(struct flow_stage *s);
+void dmaf_hold_out(struct flow_stage *s, dmaf_buf *const *bufs, unsigned n);
+void dmaf_hold_in(dmaf_flow *f, struct flow_stage *s, dmaf_buf *in);
+void dmaf_hold_back(dmaf_flow *f, const dmaf_buf *out);
 /* Note the first failure; later ones are its consequences. */
 void dmaf_flow_failed(dmaf_flow *f, int rc, const struct dmaf_err *err, const char *who);
 

@@ -274,7 +274,10 @@ static int stage_in(dmaf_flow *f, struct flow_stage *s)
 		return stage_failed(f, s, n);
 	s->held -= (unsigned)n;
 	for (int i = 0; i < n; i++)
-		dmaf_flow_release(f, bufs[i]);
+		if (s->hold)
+			dmaf_hold_in(f, s, bufs[i]);
+		else
+			dmaf_flow_release(f, bufs[i]);
 	return moved + n;
 }
 
@@ -303,6 +306,8 @@ static int stage_out(dmaf_flow *f, unsigned i)
 		s->stage.p.count.buffers++;
 		s->stage.p.count.bytes += bufs[k]->len;
 	}
+	if (s->hold)
+		dmaf_hold_out(s, bufs, (unsigned)n);
 	rc = pass_on(f, i + 1, bufs, (unsigned)n);
 	return rc ? rc : n;
 }

@@ -70,8 +70,30 @@ static int resolve_sink(dmaf_flow *f, const char *address)
 	return 0;
 }
 
+/* What is acknowledged must be somewhere: a sink that may drop is no such place. */
+static int check_acks(dmaf_flow *f)
+{
+	if (f->count_left != UINT64_MAX || f->bytes_left != UINT64_MAX)
+		return f->status = dmaf_fail(
+			       &f->err, -EINVAL,
+			       "%s: %s= takes a part of the stream, and ack promises the sender "
+			       "all of it; give %s= to the sender, or leave out ack",
+			       f->addr[0], f->bytes_left != UINT64_MAX ? "bytes" : "count",
+			       f->bytes_left != UINT64_MAX ? "bytes" : "count");
+	for (unsigned k = 0; k < f->nsinks; k++)
+		if (f->sink[k].on_full == ON_FULL_BLOCK)
+			return 0;
+	return f->status = dmaf_fail(
+		       &f->err, -EINVAL,
+		       "%s: acknowledges what is written, and every sink may drop (%s); give one "
+		       "of them on-full=block, or leave out ack",
+		       f->addr[0], dmaf_addr_text(f->sink[0].sink.p.addr));
+}
+
 static int check_policies(dmaf_flow *f)
 {
+	if (f->src.flags & DMAF_SRC_ACKS)
+		return check_acks(f);
 	for (unsigned k = 0; f->src.flags & DMAF_SRC_OVERWRITING && k < f->nsinks; k++)
 		if (f->sink[k].on_full == ON_FULL_BLOCK)
 			return f->status = dmaf_fail(
@@ -356,6 +378,11 @@ static int open_memory(dmaf_flow *f)
 		rc = s->ops->attach ? s->ops->attach(s) : 0;
 		if (rc)
 			return failed(f, rc, &s->p);
+		if (!(f->src.flags & DMAF_SRC_ACKS) || !s->transforms)
+			continue;
+		f->holds = true;
+		if (dmaf_hold_init(&f->stage[i]))
+			return f->status = dmaf_fail(&f->err, -ENOMEM, "no memory for a stage");
 	}
 	return rc;
 }

@@ -7,26 +7,33 @@
 #include "core/own.h"
 #include "core/pool.h"
 
+static void back_to_the_pool(dmaf_flow *f, dmaf_buf *b)
+{
+	if (f->holds)
+		dmaf_hold_back(f, b);
+	b->refs = 1;
+	dmaf_buf_return(b);
+}
+
 void dmaf_flow_recycle(dmaf_flow *f)
 {
-	unsigned from_source = 0;
+	dmaf_buf *done[FLOW_BATCH], *own[FLOW_BATCH];
+	unsigned n = f->ndone, from_source = 0;
 
-	if (!f->ndone)
+	if (!n)
 		return;
+	/* Out of the list first: what is held for their sake may be added to it. */
+	memcpy(done, f->done, n * sizeof(done[0]));
+	f->ndone = 0;
 	if (f->src.ops->done) {
-		dmaf_buf *own[FLOW_BATCH];
-
-		for (unsigned i = 0; i < f->ndone; i++)
-			if (f->done[i]->pool == f->src.pool)
-				own[from_source++] = f->done[i];
+		for (unsigned i = 0; i < n; i++)
+			if (done[i]->pool == f->src.pool)
+				own[from_source++] = done[i];
 		if (from_source)
 			f->src.ops->done(&f->src, own, from_source);
 	}
-	for (unsigned i = 0; i < f->ndone; i++) {
-		f->done[i]->refs = 1;
-		dmaf_buf_return(f->done[i]);
-	}
-	f->ndone = 0;
+	for (unsigned i = 0; i < n; i++)
+		back_to_the_pool(f, done[i]);
 }
 
 void dmaf_flow_release(dmaf_flow *f, dmaf_buf *b)

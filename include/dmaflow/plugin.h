@@ -124,6 +124,9 @@ enum dmaf_source_flag {
 		1 << 1,            /* loses data when nobody takes it: serial, a free-running ADC */
 	DMAF_SRC_DURABLE = 1 << 2, /* sinks complete only what survives power loss (ack=synced) */
 	DMAF_SRC_OWN_RATE = 1 << 3, /* does rate= by itself */
+	/* done tells another side that it may forget what it sent: buffers come there only when
+	 * sinks that may not drop have them, whatever stages lie between */
+	DMAF_SRC_ACKS = 1 << 4,
 };
 
 struct dmaf_source {
@@ -260,7 +263,11 @@ struct dmaf_stage_ops {
 	int (*submit)(dmaf_stage *stage, dmaf_buf *const *bufs, unsigned n);
 	/** Outputs. Without .transforms these are the inputs, passed on. Return: as a source's. */
 	int (*dequeue)(dmaf_stage *stage, dmaf_buf **bufs, unsigned n);
-	/** Inputs it is done with (.transforms only). */
+	/**
+	 * Inputs it is done with, in order (.transforms only): those of which nothing is left that
+	 * dequeue has not given yet. Behind a source that acknowledges (DMAF_SRC_ACKS) they are
+	 * kept until the sinks have what came out of them.
+	 */
 	int (*reap)(dmaf_stage *stage, dmaf_buf **bufs, unsigned n);
 	/** No more input. Return: 0 when all output has been dequeued, -EAGAIN. Absent: 0. */
 	int (*flush)(dmaf_stage *stage);

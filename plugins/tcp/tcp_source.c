@@ -113,6 +113,8 @@ static int source_open(dmaf_source *src, bool listener)
 	src->p.count.path = s->trunc ? "trunc" : "copy";
 	if (s->trunc)
 		dmaf_note(&src->p.count, "mode=trunc: lengths are right, content is not received");
+	if (tcp_acked(s))
+		src->flags |= DMAF_SRC_ACKS;
 	if (s->ack == DMAF_WIRE_A_SYNCED)
 		src->flags |= DMAF_SRC_DURABLE;
 	return 0;

@@ -137,6 +137,8 @@ static int tally_flush(dmaf_sink *sink, enum dmaf_flush how)
 {
 	struct side *s = sink->p.priv;
 
+	if (s->hold)
+		s->t->done_before = script.done;
 	s->hold = false;
 	if (how == DMAF_FLUSH_ABORT)
 		s->t->aborts++;
@@ -190,6 +192,8 @@ static int script_open(dmaf_source *src)
 	script.max_delay_ns = src->max_delay_ns;
 	if (dmaf_addr_has(src->p.addr, "own"))
 		src->p.need.own = DMAF_OWN_MUST;
+	if (dmaf_addr_has(src->p.addr, "acks"))
+		src->flags |= DMAF_SRC_ACKS;
 	return 0;
 }
 
@@ -280,6 +284,7 @@ static const struct dmaf_source_ops script_ops = {
 	.close = script_close,
 };
 static const struct dmaf_opt script_opts[] = {
+	{"acks", DMAF_OPT_FLAG},
 	{"own", DMAF_OPT_FLAG},
 	{"late-stream", DMAF_OPT_FLAG},
 	{"buffers", DMAF_OPT_COUNT},

@@ -22,6 +22,7 @@
  */
 struct tally {
 	unsigned opens, closes, begins, finishes, aborts, n;
+	unsigned done_before; /* buffers that script: was told are done when flush began */
 	uint64_t bytes, seq[TALLY_MAX], offset[TALLY_MAX];
 	size_t len[TALLY_MAX];
 	struct dmaf_stream stream;
@@ -30,7 +31,7 @@ struct tally {
 extern struct tally tally[TALLIES];
 
 /*
- * script: a source. Nothing: ends at once. own: in memory of its own only. late-stream: knows the
+ * script: a source. Nothing: ends at once. acks: tells another side what is done. own: in memory of its own only. late-stream: knows the
  * stream when the first buffer comes. Gives buffers=N buffers. Notes what it was told.
  */
 struct script {

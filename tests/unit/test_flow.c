@@ -308,6 +308,51 @@ static void undelivered_is_not_done(void **state)
 	assert_int_equal(script.done - script.failed, g.sink[0].count.buffers);
 }
 
+/* A stage is done with an input long before the sink has what was made of it. */
+static void done_behind_stages(void **state)
+{
+	assert_int_equal(RUN(&g, &err, "script:acks,buffers=3,block=4K",
+			     "halves:", "halves:", "tally:0,hold"),
+			 0);
+	assert_int_equal(tally[0].n, 12);
+	assert_int_equal(tally[0].done_before, 0);
+	assert_int_equal(script.done, 3);
+	assert_int_equal(script.failed, 0);
+
+	/* Memory of its own, so that a copy stage comes between. */
+	flow_kinds_reset();
+	assert_int_equal(RUN(&g, &err, "script:acks,own,buffers=6,block=4K", "tally:0,own,hold"),
+			 0);
+	assert_int_equal(tally[0].done_before, 0);
+	assert_int_equal(script.done, 6);
+}
+
+static void undelivered_behind_a_stage(void **state)
+{
+	assert_int_equal(RUN(&g, &err, "script:acks,buffers=400,block=4K,blocks=8",
+			     "halves:", "faulty:,short,reorder,fail-op=complete,fail-at=40"),
+			 -EIO);
+	assert_int_equal(script.done - script.failed > g.sink[0].count.buffers / 2, 0);
+	assert_true(script.done > script.failed && script.failed > 0);
+}
+
+static void acks_need_a_sink_that_keeps(void **state)
+{
+	assert_int_equal(RUN(&g, &err, "script:acks,buffers=6", "tally:0,on-full=drop-new",
+			     "tally:1,on-full=drop-old"),
+			 -EINVAL);
+	assert_string_equal(err.text,
+			    "script:acks,buffers=6: acknowledges what is written, and every sink "
+			    "may drop (tally:0,on-full=drop-new); give one of them on-full=block, "
+			    "or leave out ack");
+	assert_int_equal(RUN(&g, &err, "script:acks,bytes=4K", "tally:0"), -EINVAL);
+	assert_non_null(strstr(err.text, "bytes= takes a part of the stream"));
+	assert_int_equal(RUN(&g, &err, "script:acks,buffers=6,block=4K", "tally:0,on-full=drop-new",
+			     "tally:1"),
+			 0);
+	got(1, 0, 6);
+}
+
 static void nothing_is_opened_before_all_are_right(void **state)
 {
 	assert_int_equal(RUN(&g, &err, "script:", "tally:0", "tallyho:1"), -EINVAL);
@@ -446,6 +491,9 @@ int main(void)
 		cmocka_unit_test_setup(errors_surface, reset),
 		cmocka_unit_test_setup(stop_that_fails, reset),
 		cmocka_unit_test_setup(undelivered_is_not_done, reset),
+		cmocka_unit_test_setup(done_behind_stages, reset),
+		cmocka_unit_test_setup(undelivered_behind_a_stage, reset),
+		cmocka_unit_test_setup(acks_need_a_sink_that_keeps, reset),
 		cmocka_unit_test_setup(nothing_is_opened_before_all_are_right, reset),
 #ifndef __SANITIZE_THREAD__ /* the device races with the copy, which asks afterwards who won */
 		cmocka_unit_test_setup(overwriting, reset),
