@@ -3,6 +3,7 @@
 
 import statistics
 
+import harness
 from harness import GIB, BenchError, median, transfer
 
 K = 1 << 10
@@ -133,11 +134,13 @@ def tcp_to_file(c):
                 raise BenchError(f"{receiver[0]}: {path.stat().st_size} of {total} bytes in the file")
             return link
         return run
-    got = c.in_turn(
+    # A disk's noise is large: more rounds.
+    got = harness.in_turn(max(c.rounds, 9), {
         # Larger pipes make this peer slower here, not faster.
-        splice=into([c.peer("splice_file"), "host=HOST", "port=PORT", "block=128K", "file=FILE"]),
-        by_hand=into([c.peer("recv_direct"), "host=HOST", "port=PORT", "block=1M", "depth=4", "file=FILE"]),
-        dmaflow=into(run_receiver(c, M, 6, sink="file:FILE,direct,depth=4")))
+        "splice": into([c.peer("splice_file"), "host=HOST", "port=PORT", "block=128K", "file=FILE"]),
+        "by_hand": into([c.peer("recv_direct"), "host=HOST", "port=PORT", "block=1M", "depth=4",
+                         "file=FILE"]),
+        "dmaflow": into(run_receiver(c, M, 6, sink="file:FILE,direct,depth=4"))}, c.report.log)
     note = ("receiver only; blocks of 1 MiB, depth 4, O_DIRECT (splice: 128 KiB, page cache, what its "
             "write-back costs later not counted); the sender is send() of one 128 KiB block for all; ")
     c.report.figure("tcp.to_file.cpu_vs_splice", "CPU-s/GiB", of(got["dmaflow"], "receiver_cpu"),
