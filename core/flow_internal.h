@@ -31,7 +31,7 @@ struct flow_stage {
 	dmaf_stage stage;
 	struct buf_queue in;
 	struct flow_hold *hold; /* NULL: inputs are done when the stage is done with them */
-	unsigned held; /* inputs submitted and not reaped, or (passing on) not dequeued */
+	unsigned held;          /* inputs submitted and not reaped, or (passing on) not dequeued */
 	bool opened, flushing, flushed;
 	bool preset; /* stage.stream tells of the input's */
 	bool ended;  /* it gave DMAF_END */

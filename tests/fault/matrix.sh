@@ -11,8 +11,9 @@ helper=
 trap '[ "$helper" ] && kill "$helper"; rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 cd "$work" || exit 1
-addr='' cut=0
-# shellcheck source=tests/fault/kinds.sh
+addr=''
+export cut=0 # kinds.sh asks
+# shellcheck source=tests/fault/kinds.sh disable=SC1091
 . "$here/kinds.sh"
 
 size=300000 # no multiple of a block: there is a tail

@@ -31,8 +31,9 @@ struct tally {
 extern struct tally tally[TALLIES];
 
 /*
- * script: a source. Nothing: ends at once. acks: tells another side what is done. own: in memory of its own only. late-stream: knows the
- * stream when the first buffer comes. Gives buffers=N buffers. Notes what it was told.
+ * script: a source. Nothing: ends at once. acks: tells another side what is done. own: in memory of
+ * its own only. late-stream: knows the stream when the first buffer comes. Gives buffers=N buffers.
+ * Notes what it was told.
  */
 struct script {
 	unsigned opens, closes, done, failed, paused, resumed;
