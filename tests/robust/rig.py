@@ -391,7 +391,8 @@ def main(tests, parallel=1):
             test(folder)
         except Exception:  # a test that breaks is a test that fails
             ok(False, test.__name__, traceback.format_exc())
-        print(f"# {test.__name__}: {time.monotonic() - began:.1f} s", flush=True)
+        with _lock:  # or it runs into another thread's point
+            print(f"# {test.__name__}: {time.monotonic() - began:.1f} s", flush=True)
         shutil.rmtree(folder, ignore_errors=True)
 
     def worker():
