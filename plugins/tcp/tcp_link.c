@@ -384,6 +384,8 @@ static void on_ack(struct tcp_sink *t)
 
 	if (pay == UINT64_MAX || ack_window_ack(&t->win, pay))
 		protocol_error(t, -DMAF_WIRE_E_ACK_BEYOND);
+	else
+		tcp_mode_acked(t);
 }
 
 static void on_frame(struct tcp_sink *t, const struct dmaf_wire_frame *f)

@@ -19,9 +19,11 @@
 /* A mode on trial gets no more than this in one send: what it costs is soon known. */
 #define TRIAL (64u << 10)
 
-/* From a page on splice with acks beats copying on one machine, given a pool to work in. */
+/* From a page on splice with acks may beat copying on one machine, given a pool to work in. */
 #define SPLICE_BLOCK (4u << 10)
 #define SPLICE_POOL  (512u << 10)
+/* Whether it does is measured over so much, or a window. */
+#define TRIAL_STEP (16u << 20)
 
 static const char *const names[TCP_MODES] = {"auto", "copy", "zerocopy", "sendzc", "splice"};
 
@@ -89,6 +91,7 @@ static void enter(struct tcp_sink *t, enum tcp_mode mode)
 void tcp_mode_leave(struct tcp_sink *t, enum tcp_mode to, const char *why)
 {
 	dmaf_note(t->count, "%s → %s: %s", names[t->mode], names[to], why);
+	t->try_copy = false;
 	enter(t, to);
 }
 
@@ -117,13 +120,53 @@ int tcp_mode_start(struct tcp_sink *t)
 	t->local = tcp_peer_is_local(t->fd);
 	if (t->links == 1)
 		mode = t->asked == TCP_MODE_AUTO ? best(t) : t->asked;
+	else if (t->try_copy)
+		mode = TCP_MODE_SPLICE;
 	zc_reset(&t->zc);
 	if (mode == TCP_MODE_ZEROCOPY && !take_zerocopy(t->fd)) {
 		dmaf_note(t->count, "zerocopy → copy: this kernel has no MSG_ZEROCOPY");
 		mode = TCP_MODE_COPY;
 	}
 	enter(t, mode);
+	t->try_copy = t->asked == TCP_MODE_AUTO && mode == TCP_MODE_SPLICE;
+	if (t->try_copy)
+		trial_begin(&t->trial, t->win.sent,
+			    t->win.limit > TRIAL_STEP ? t->win.limit : TRIAL_STEP);
 	return 0;
+}
+
+static void say_copy_won(struct tcp_sink *t)
+{
+	char why[120];
+
+	/* 10^6 MB/s is a byte in a picosecond. */
+	snprintf(why, sizeof(why), "measured on this stream: copying %llu MB/s, splice %llu MB/s",
+		 1000000ull / t->trial.best[1], 1000000ull / t->trial.best[0]);
+	enter(t, TCP_MODE_SPLICE);
+	tcp_mode_leave(t, TCP_MODE_COPY, why);
+}
+
+void tcp_mode_acked(struct tcp_sink *t)
+{
+	unsigned held = t->h_tail - t->h_head, all = dmaf_pool_count(t->sink->pool);
+
+	if (!t->try_copy)
+		return;
+	if (t->mode != TCP_MODE_SPLICE && t->mode != TCP_MODE_COPY)
+		return;
+	switch (trial_acked(&t->trial, t->win.acked, t->win.sent, held >= all - all / 4,
+			    dmaf_now_ns())) {
+	case TRIAL_STAY: break;
+	case TRIAL_CHANGE:
+		enter(t, t->mode == TCP_MODE_SPLICE ? TCP_MODE_COPY : TCP_MODE_SPLICE);
+		break;
+	case TRIAL_OVER:
+		t->try_copy = false;
+		if (trial_second_won(&t->trial))
+			say_copy_won(t);
+		else
+			enter(t, TCP_MODE_SPLICE);
+	}
 }
 
 void tcp_sent(struct tcp_sink *t, size_t n, bool zc)

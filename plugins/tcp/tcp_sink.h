@@ -26,6 +26,7 @@
 #include "plugins/tcp/ack_window.h"
 #include "plugins/tcp/tcp.h"
 #include "plugins/tcp/tcp_conn.h"
+#include "plugins/tcp/trial.h"
 #include "plugins/tcp/zc_track.h"
 
 #define TCP_IOVS      256    /* segments in one send */
@@ -130,6 +131,8 @@ struct tcp_sink {
 	struct zc_track zc;
 	uint64_t zc_base_zero, zc_base_copied; /* totals when the mode began, or was last judged */
 	uint64_t judged;                       /* notifications that auto has judged by */
+	struct trial trial;                    /* auto: splice against copy */
+	bool try_copy;                         /* ... is on */
 	uint64_t late_told;                    /* zc.copied_bytes already counted */
 	uint64_t pool_bytes;
 	bool zc_on; /* SO_ZEROCOPY is set on .fd */
@@ -210,6 +213,9 @@ int tcp_mode_check(struct tcp_sink *t);
 int tcp_mode_start(struct tcp_sink *t);
 /** tcp_mode_leave - go on in another mode, and say why. */
 void tcp_mode_leave(struct tcp_sink *t, enum tcp_mode to, const char *why);
+/** tcp_mode_acked - auto compares splice with copying by what comes back; now and then that is the
+ * better one, depending on block and CPU. */
+void tcp_mode_acked(struct tcp_sink *t);
 /** tcp_push - send until the socket is full or nothing is left. Return: 0 or why the link broke. */
 int tcp_push(struct tcp_sink *t);
 /** tcp_completions - read notifications. */
