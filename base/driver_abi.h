@@ -29,10 +29,13 @@
 
 #define DMAF_DRV_VERSION 1u
 
-/* mmap offsets; lengths come from SETUP. The data mapping must be MAP_SHARED. */
+/*
+ * mmap offsets; lengths come from SETUP. The data mapping must be MAP_SHARED. Below 2^44, which is
+ * as far as mmap2(2) of a 32-bit caller reaches.
+ */
 #define DMAF_DRV_OFF_DATA 0x0ull
-#define DMAF_DRV_OFF_FILL 0x100000000000ull
-#define DMAF_DRV_OFF_DONE 0x200000000000ull
+#define DMAF_DRV_OFF_FILL 0x10000000000ull
+#define DMAF_DRV_OFF_DONE 0x20000000000ull
 
 /* What a device can do: dmaf_drv_info.caps. */
 #define DMAF_DRV_CAP_TO_MEMORY   0x1u  /* it writes memory: an acquisition device */
@@ -76,8 +79,13 @@ struct dmaf_drv_setup {
 	uint64_t user_addr; /* DMAF_DRV_MEM_USER: start, at a page */
 	uint64_t user_len;  /* bytes, a multiple of the page size, at least count strides */
 
+	/*
+	 * Bytes from one block's start to the next. In: a multiple of cache_align of at least block
+	 * (-EINVAL otherwise), 0: the kernel's choice. Out: what it is.
+	 */
+	uint64_t stride;
+
 	/* filled in by the kernel */
-	uint64_t stride;   /* bytes from one block's start to the next */
 	uint64_t data_len; /* bytes to map at DMAF_DRV_OFF_DATA; 0 with DMAF_DRV_MEM_USER */
 	uint64_t fill_len; /* bytes to map at DMAF_DRV_OFF_FILL */
 	uint64_t done_len; /* bytes to map at DMAF_DRV_OFF_DONE */
