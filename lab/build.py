@@ -45,6 +45,11 @@ def meter():
     return _compile(ROOT / "lab/meter/meter.c", OUT / "meter.so", ["-shared", "-fPIC"])
 
 
+def meter_stage():
+    """The stage `meter:`, a plug-in of dmaflow's."""
+    return _compile(ROOT / "lab/meter/meter_stage.c", OUT / "meter_stage.so", ["-shared", "-fPIC"])
+
+
 def guest_programs():
     """tests/lab/guest/*.c, one static program each."""
     return [_compile(s, OUT / "guest" / s.stem, ["-static", "-luring", "-lpthread"])

@@ -110,9 +110,10 @@ class Machine:
         names = [m.split()[0] for m in self.modules if m.split()[0] != "dmaflow"]
         initramfs.add_modules(archive, self.kernel, names + self.args.with_module,
                               [driver] if driver else [])
-        program = build.ROOT / "build/dmaflow"
+        program = pathlib.Path(os.environ.get("DMAFLOW") or build.ROOT / "build/dmaflow")
         if program.exists():
             archive.program("bin/dmaflow", program)
+            archive.program("lab/meter_stage.so", build.meter_stage())
         for guest in build.guest_programs():
             archive.file(f"bin/{guest.name}", guest)
         for item in self.args.file:
