@@ -49,6 +49,7 @@ struct dmaflow_desc {
 	void *priv;                    /* given to the operations */
 	struct device *dma_dev;        /* masks and segment limits are set on it already */
 	const char *front;             /* at most 15 characters: who drives it */
+	const char *name;              /* at most 31: which device; NULL: dma_dev's name */
 	u32 caps;                      /* DMAF_DRV_CAP_TO_MEMORY, _FROM_MEMORY, _OVERWRITES */
 	u32 flags;                     /* DMAFLOW_… */
 	u64 block_max;                 /* bytes; 0: any */
@@ -103,8 +104,8 @@ struct page *dmaflow_block_page(struct dmaf_dev *dev, const struct dmaflow_block
 				u32 *in_page);
 
 /*
- * The block as @sg, of at most @max entries: pages for what maps itself, bus addresses too
- * otherwise. How many entries, or -E2BIG.
+ * The block as @sg, of at most @max entries: pages for what maps itself, otherwise bus addresses
+ * alone. How many entries, or -E2BIG.
  */
 int dmaflow_block_sg(struct dmaf_dev *dev, const struct dmaflow_block *block,
 		     struct scatterlist *sg, unsigned int max);

@@ -146,5 +146,13 @@ long dmaf_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 int dmaf_pattern_init(void);
 void dmaf_pattern_exit(void);
+int dmaf_memory_init(void);
+void dmaf_memory_exit(void);
+int dmaf_edu_init(void);
+void dmaf_edu_exit(void);
+int dmaf_engine_init(void);
+void dmaf_engine_exit(void);
+int dmaf_virtio_init(void);
+void dmaf_virtio_exit(void);
 
 #endif

@@ -78,7 +78,9 @@ static int check_flags(struct dmaf_dev *d, const struct dmaf_drv_setup *s)
 	if (s->version != DMAF_DRV_VERSION)
 		return dmaf_refuse(d, -EINVAL, "SETUP: version %u; this kernel speaks %u", s->version,
 				   DMAF_DRV_VERSION);
-	if (s->flags & ~known || s->reserved)
+	if (s->reserved)
+		return dmaf_refuse(d, -EINVAL, "SETUP: reserved is %u, not 0", s->reserved);
+	if (s->flags & ~known)
 		return dmaf_refuse(d, -EINVAL, "SETUP: unknown flags %#x; known are %#x", s->flags,
 				   known);
 	if (s->memory != DMAF_DRV_MEM_DRIVER && s->memory != DMAF_DRV_MEM_USER)
@@ -112,10 +114,13 @@ static int check_block(struct dmaf_dev *d, struct dmaf_drv_setup *s)
 	u32 align = max(d->desc.block_align, 1u);
 	u64 len;
 
-	/* 2^40: where the fill ring's offset begins. */
-	if (!s->block || !s->count || s->block >= DMAF_DRV_OFF_FILL)
+	if (!s->block || !s->count)
 		return dmaf_refuse(d, -EINVAL, "SETUP: %u blocks of %llu bytes; at least 1 of 1",
 				   s->count, s->block);
+	/* The fill ring's offset begins there. */
+	if (s->block >= DMAF_DRV_OFF_FILL)
+		return dmaf_refuse(d, -EINVAL, "SETUP: blocks of %llu bytes; less than %llu would do",
+				   s->block, DMAF_DRV_OFF_FILL);
 	if (d->desc.block_max && s->block > d->desc.block_max)
 		return dmaf_refuse(d, -EINVAL, "SETUP: blocks of %llu bytes; this device fills %llu",
 				   s->block, d->desc.block_max);

@@ -32,7 +32,7 @@ static void describe(struct dmaf_dev *d, const struct dmaflow_desc *desc)
 	d->priv = desc->priv;
 	d->dma_dev = get_device(desc->dma_dev);
 	strscpy(d->front, desc->front, sizeof(d->front));
-	strscpy(d->name, dev_name(desc->dma_dev), sizeof(d->name));
+	strscpy(d->name, desc->name ?: dev_name(desc->dma_dev), sizeof(d->name));
 	/* x86 says 1: no two blocks in a cache line, all the same. */
 	d->cache_align = roundup_pow_of_two(max_t(u32, dma_get_cache_alignment(), L1_CACHE_BYTES));
 	mutex_init(&d->lock);
@@ -112,6 +112,16 @@ static const struct {
 	void (*exit)(void);
 } frontends[] = {
 	{dmaf_pattern_init, dmaf_pattern_exit},
+	{dmaf_memory_init, dmaf_memory_exit},
+#ifdef CONFIG_PCI
+	{dmaf_edu_init, dmaf_edu_exit},
+#endif
+#ifdef CONFIG_DMA_ENGINE
+	{dmaf_engine_init, dmaf_engine_exit},
+#endif
+#if IS_ENABLED(CONFIG_VIRTIO) && defined(CONFIG_PM_SLEEP)
+	{dmaf_virtio_init, dmaf_virtio_exit},
+#endif
 };
 
 static int frontends_init(void)

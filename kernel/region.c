@@ -14,10 +14,13 @@ bool dmaf_translated(struct device *dev)
 }
 
 /* The longest bus segment that the device and what lies before it take: whole pages. */
-static unsigned int max_segment(struct device *dev)
+static unsigned int max_segment(const struct dmaf_dev *d)
 {
-	u64 max = min_t(u64, dma_get_max_seg_size(dev), dma_max_mapping_size(dev));
+	u64 max = dma_max_mapping_size(d->dma_dev);
 
+	/* What maps itself cuts as it needs. */
+	if (!(d->desc.flags & DMAFLOW_SELF_MAPPED))
+		max = min_t(u64, max, dma_get_max_seg_size(d->dma_dev));
 	max = min_t(u64, max, UINT_MAX) & PAGE_MASK;
 	return max ? max : PAGE_SIZE;
 }
@@ -38,7 +41,7 @@ static u64 page_size_of_most(const struct dmaf_region *r)
 static int map(struct dmaf_dev *d, struct dmaf_region *r)
 {
 	int err = sg_alloc_table_from_pages_segment(&r->sgt, r->pages, r->npages, 0, r->len,
-						    max_segment(d->dma_dev), GFP_KERNEL);
+						    max_segment(d), GFP_KERNEL);
 
 	if (err)
 		return dmaf_refuse(d, err, "SETUP: no memory for a list of %lu pages", r->npages);

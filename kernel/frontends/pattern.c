@@ -14,9 +14,10 @@
 #include <linux/platform_device.h>
 #include <linux/slab.h>
 
+#include "frontends/words.h"
 #include "internal.h"
 
-#define STEP 0x9e3779b97f4a7c15ull /* of plugins/common/pattern_data.c */
+#define DEPTH 4u /* blocks in hand, as hardware has descriptors */
 
 static unsigned int pattern;
 module_param(pattern, uint, 0444);
@@ -36,46 +37,15 @@ struct pattern {
 	struct task_struct *task;
 	bool from_memory;
 	bool kicked;
+	bool stopped; /* no block will come any more */
 	u64 rate, seed;
 	u64 block; /* bytes: what a lost one would have had */
 	u64 offset;
+	struct dmaflow_block held[DEPTH];
+	unsigned int head, nheld;
 };
 
 static struct pattern *devices;
-
-static u8 byte_at(const struct pattern *p, u64 offset)
-{
-	return (p->seed + offset / 8 * STEP) >> (offset % 8 * 8);
-}
-
-/* Writes or compares one page's worth. Return: true if it was right, or was written. */
-static bool touch(struct pattern *p, u8 *at, u32 len, u64 offset)
-{
-	bool fine = true;
-
-	while (len) {
-		if (offset % 8 == 0 && len >= 8) {
-			__le64 w = cpu_to_le64(p->seed + offset / 8 * STEP);
-
-			if (p->from_memory)
-				fine &= !memcmp(at, &w, 8);
-			else
-				memcpy(at, &w, 8);
-			at += 8;
-			offset += 8;
-			len -= 8;
-			continue;
-		}
-		if (p->from_memory)
-			fine &= *at == byte_at(p, offset);
-		else
-			*at = byte_at(p, offset);
-		at++;
-		offset++;
-		len--;
-	}
-	return fine;
-}
 
 static void transfer(struct pattern *p, const struct dmaflow_block *b)
 {
@@ -88,7 +58,10 @@ static void transfer(struct pattern *p, const struct dmaflow_block *b)
 		u32 len = min_t(u64, PAGE_SIZE - in_page, b->len - at);
 		u8 *map = kmap_local_page(page);
 
-		fine &= touch(p, map + in_page, len, p->offset + at);
+		if (p->from_memory)
+			fine &= dmaf_words_right(map + in_page, len, p->offset + at, p->seed);
+		else
+			dmaf_words_fill(map + in_page, len, p->offset + at, p->seed);
 		kunmap_local(map);
 		at += len;
 		if (!(at & (SZ_1M - 1)))
@@ -126,25 +99,46 @@ static u64 due(const struct pattern *p, u64 start, u64 offset)
 	return start + mul_u64_u64_div_u64(offset, NSEC_PER_SEC, p->rate);
 }
 
+/*
+ * Takes what there is. Not after each -EAGAIN again while there is work: every such call asks for one
+ * more kick.
+ */
+static void take(struct pattern *p)
+{
+	if (p->nheld && !READ_ONCE(p->kicked))
+		return;
+	while (p->nheld < DEPTH) {
+		int err;
+
+		WRITE_ONCE(p->kicked, false);
+		/* Pairs with kick(): for a block that the next call does not see yet, it comes later. */
+		smp_mb();
+		err = dmaflow_take(p->dev, &p->held[(p->head + p->nheld) % DEPTH]);
+		if (err) {
+			p->stopped = err != -EAGAIN;
+			return;
+		}
+		p->nheld++;
+	}
+	/* There may be more. */
+	WRITE_ONCE(p->kicked, true);
+}
+
 static int run(void *arg)
 {
 	struct pattern *p = arg;
 	u64 start = ktime_get_ns();
-	int err = 0;
 
 	while (!kthread_should_stop()) {
-		struct dmaflow_block b;
-
 		if (p->rate)
 			wait_until(due(p, start, p->offset + p->block));
-		WRITE_ONCE(p->kicked, false);
-		/* A kick for the block that this call does not see yet comes after the store. */
-		smp_mb();
-		err = dmaflow_take(p->dev, &b);
-		if (!err) {
-			transfer(p, &b);
+		take(p);
+		if (p->nheld) {
+			transfer(p, &p->held[p->head]);
+			p->head = (p->head + 1) % DEPTH;
+			p->nheld--;
 			cond_resched();
-		} else if (err == -EAGAIN && p->rate && !p->from_memory) {
+		} else if (p->rate && !p->from_memory && !p->stopped) {
 			dmaflow_lost(p->dev, 1, DMAFLOW_NO_BLOCK);
 			p->offset += p->block;
 		} else {
@@ -164,6 +158,9 @@ static int start(void *priv, const struct dmaflow_run *set)
 	p->seed = seed;
 	p->offset = 0;
 	p->block = set->block;
+	p->head = 0;
+	p->nheld = 0;
+	p->stopped = false;
 	task = kthread_run(run, p, "%s", dev_name(&p->pdev->dev));
 	if (IS_ERR(task))
 		return PTR_ERR(task);
