@@ -44,7 +44,7 @@ void fake_reset(void)
 		.info = {.version = DMAF_DRV_VERSION,
 			 .caps = DMAF_DRV_CAP_TO_MEMORY | DMAF_DRV_CAP_COHERENT,
 			 .cache_align = 64,
-			 .dma_mask = UINT64_MAX,
+			 .dma_mask = (1ull << 48) - 1,
 			 .max_segment = UINT64_MAX,
 			 .max_mapping = UINT64_MAX,
 			 .block_align = 1,
@@ -96,6 +96,11 @@ int __wrap_open64(const char *path, int flags, ...)
 int __wrap_close(int fd)
 {
 	if (fd >= 0 && fd == fake.fd) {
+		if (fake.late_runs) {
+			atomic_store(&fake.late_ends, true);
+			pthread_join(fake.late, NULL);
+			fake.late_runs = false;
+		}
 		fake.closes++;
 		fake.fd = -1;
 		if (fake.owned) {
@@ -165,6 +170,9 @@ static int setup(struct dmaf_drv_setup *s)
 	assert_int_equal(dmaf_ring_prod_init(&fake.done, fake.done_mem, s->done_len, &done), 0);
 	fake.set = *s;
 	fake.owned = true;
+	fake.stats = (struct dmaf_drv_stats){0};
+	fake.seq = fake.off = fake.taken = 0;
+	fake.running = false;
 	return 0;
 }
 
@@ -182,7 +190,7 @@ static int segments(struct dmaf_drv_segments *s)
 		uint64_t off = (s->first + i) * each;
 
 		/* Far apart, so that an address of one is never mistaken for the next's. */
-		to[i].iova = dmaf_iova_make(FAKE_IOVA + 2 * off);
+		to[i].iova = dmaf_iova_make((fake.beyond_mask ? 1ull << 50 : FAKE_IOVA) + 2 * off);
 		to[i].off = off;
 		to[i].len = all - off < each ? all - off : each;
 	}
@@ -201,10 +209,43 @@ static void tell(uint32_t index, uint64_t len, uint64_t seq, uint32_t flags)
 		eventfd_write(fake.fd, 1);
 }
 
+static void *change(void *unused)
+{
+	while (!atomic_load(&fake.late_ends)) {
+		(*(volatile unsigned char *)fake.late_at)++;
+		usleep(100);
+	}
+	return unused;
+}
+
+/* The "DMA", with what a broken driver or device makes of it. */
+static void land(unsigned char *to, uint64_t len, uint64_t n)
+{
+	unsigned char kept[64];
+	bool keep = fake.stale_line == n;
+
+	memcpy(kept, to + 128, sizeof(kept));
+	dmaf_pattern_fill(to, len, fake.off, 0);
+	if (keep)
+		memcpy(to + 128, kept, sizeof(kept));
+	if (fake.wrong_byte == n)
+		to[1] ^= 1;
+	if (fake.late_write == n && !fake.late_runs) {
+		fake.late_at = to + 5;
+		atomic_store(&fake.late_ends, false);
+		fake.late_runs = !pthread_create(&fake.late, NULL, change, NULL);
+	}
+}
+
 static void fill_block(uint32_t index)
 {
 	uint64_t len = fake.set.block, n = fake.stats.filled + 1;
 	uint32_t flags = 0;
+
+	if (fake.hide_lost == n) {
+		fake.seq++;
+		fake.off += fake.set.block;
+	}
 
 	if (fake.lose && fake.seq == fake.lose_after) {
 		fake.seq += fake.lose;
@@ -217,7 +258,7 @@ static void fill_block(uint32_t index)
 	}
 	if (fake.last_after == n)
 		flags |= DMAF_DRV_LAST;
-	dmaf_pattern_fill(fake.data + index * fake.set.stride, len, fake.off, 0);
+	land(fake.data + index * fake.set.stride, len, n);
 	fake.off += len;
 	fake.stats.filled = n;
 	fake.stats.bytes += len;
@@ -244,7 +285,15 @@ static void work(void)
 	do {
 		while (fake.running && !fake.gone &&
 		       dmaf_ring_dequeue_burst(&fake.fill, &e, sizeof(e), 1, NULL) == 1) {
-			assert_in_range(e.index, 0, fake.set.count - 1);
+			if (e.index >= fake.set.count) {
+				if (fake.takes_any)
+					continue;
+				fake.stats.bad_index++;
+				fake.stats.error = -EPROTO;
+				return;
+			}
+			if (fake.keep_one && ++fake.taken == fake.keep_one)
+				continue;
 			if ((fake.hold_after && fake.stats.filled >= fake.hold_after) ||
 			    (fake.last_after && fake.stats.filled >= fake.last_after))
 				fake.held[fake.nheld++] = e.index;

@@ -7,8 +7,10 @@
 #ifndef DMAF_TEST_FAKE_DRIVER_H
 #define DMAF_TEST_FAKE_DRIVER_H
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,6 +42,15 @@ struct fake {
 	uint64_t lie_len;    /* block number that is longer than a block; 0: none */
 	uint64_t short_at;   /* block number that is half full and damaged; 0: none */
 
+	/* planted faults, from block number on: 0: none */
+	uint64_t stale_line;  /* the device leaves the third line of the block as it was */
+	uint64_t late_write;  /* it goes on changing after it has been given back */
+	uint64_t wrong_byte;  /* its second byte is another */
+	uint64_t hide_lost;   /* blocks are lost before it, and not counted */
+	uint64_t keep_one;    /* it never comes back */
+	uint64_t takes_any;   /* blocks that do not exist are taken in silence */
+	uint64_t beyond_mask; /* bus addresses are beyond the mask */
+
 	/* what came of it */
 	struct dmaf_drv_setup set;
 	struct dmaf_drv_stats stats;
@@ -57,8 +68,12 @@ struct fake {
 	int fill_fd, done_fd;
 	struct dmaf_ring_cons fill;
 	struct dmaf_ring_prod done;
-	uint64_t seq, off;
+	uint64_t seq, off, taken;
 	uint32_t held[64], nheld; /* taken and not filled */
+	pthread_t late;
+	bool late_runs;
+	unsigned char *late_at;
+	atomic_bool late_ends;
 };
 
 extern struct fake fake;
