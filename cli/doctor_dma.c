@@ -12,17 +12,14 @@ static void what_it_is(struct doctor *d, const char *area, const char *path,
 		       const struct dmaf_drv_info *i)
 {
 	struct doctor_row *row = doctor_row(d, area, DOCTOR_YES, "%s", path);
+	const char *does = i->caps & DMAF_DRV_CAP_MEMORY_ONLY
+				   ? "memory only, for a device that your program drives"
+			   : !(i->caps & DMAF_DRV_CAP_FROM_MEMORY) ? "writes memory (a source)"
+			   : !(i->caps & DMAF_DRV_CAP_TO_MEMORY)
+				   ? "reads memory (a sink)"
+				   : "writes memory (a source), reads memory (a sink)";
 
-	doctor_detail(d, row, "%s, %s: %s%s%s%s; interface version %u", i->name, i->front,
-		      i->caps & DMAF_DRV_CAP_MEMORY_ONLY
-			      ? "memory only, for a device that your program drives"
-			      : "",
-		      i->caps & DMAF_DRV_CAP_TO_MEMORY ? "writes memory (a source)" : "",
-		      (i->caps & (DMAF_DRV_CAP_TO_MEMORY | DMAF_DRV_CAP_FROM_MEMORY)) ==
-				      (DMAF_DRV_CAP_TO_MEMORY | DMAF_DRV_CAP_FROM_MEMORY)
-			      ? ", "
-			      : "",
-		      i->caps & DMAF_DRV_CAP_FROM_MEMORY ? "reads memory (a sink)" : "",
+	doctor_detail(d, row, "%s, %s: %s; interface version %u", i->name, i->front, does,
 		      i->version);
 	if (i->owned) {
 		row->verdict = DOCTOR_LIMITED;

@@ -132,10 +132,12 @@ static int run(struct selftest *t, bool as_json)
 		status = dmaf_complain(EXIT_USAGE, "selftest: %s", why.text);
 	if (!status)
 		status = with_queue(t);
-	if (!status && t->info.caps & DMAF_DRV_CAP_TO_MEMORY)
-		selftest_rate(t);
-	if (!status && t->info.caps & DMAF_DRV_CAP_FROM_MEMORY)
-		selftest_reads(t);
+	if (!status && !(t->info.caps & DMAF_DRV_CAP_MEMORY_ONLY)) {
+		if (t->info.caps & DMAF_DRV_CAP_TO_MEMORY)
+			selftest_rate(t);
+		if (t->info.caps & DMAF_DRV_CAP_FROM_MEMORY)
+			selftest_reads(t);
+	}
 	if (!status) {
 		status = t->lost ? EXIT_LOST : EXIT_DELIVERED;
 		for (size_t i = 0; i < t->report.n; i++)

@@ -87,6 +87,11 @@ static void bus(struct selftest *t)
 	unsigned whole = 0, beyond = 0;
 	char text[32];
 
+	if (!att->nsegs) {
+		doctor_detail(&t->report, row,
+			      "none told: the device's bus maps each block by itself");
+		return;
+	}
 	for (unsigned i = 0; i < att->nsegs; i++) {
 		if (att->segs[i].len > longest)
 			longest = att->segs[i].len;

@@ -114,6 +114,12 @@ int dmaf_driver_no_setup(const struct dmaf_driver *d, const struct dmaf_driver_w
 				 "%s: %u blocks of %" PRIu64
 				 " bytes are more than the device reaches; dmesg has the numbers",
 				 d->label, want->count, want->block);
+	case -ENOSPC:
+		return dmaf_fail(err, rc,
+				 "%s: %u blocks of %" PRIu64
+				 " bytes are more than this device was given (the module's "
+				 "memory=NAME:SIZE, or size in the device tree)",
+				 d->label, want->count, want->block);
 	case -ENOMEM:
 		return dmaf_fail(err, rc,
 				 "%s: %u blocks of %" PRIu64

@@ -60,6 +60,9 @@ static int attach(dmaf_engine *engine, dmaf_region *region, struct dmaf_attachme
 		att->segs[i].off = (size_t)raw[i].off;
 		att->segs[i].len = (size_t)raw[i].len;
 	}
+	/* Where the device's bus maps each block by itself there are no addresses to tell. */
+	if (!rc && n && dmaf_iova_is_none(raw[0].iova))
+		n = 0;
 	free(raw);
 	if (rc) {
 		free(att->segs);

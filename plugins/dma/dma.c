@@ -44,7 +44,10 @@ static int open_device(struct dmaf_driver **out, const dmaf_addr *a, struct dmaf
 static int check_caps(const struct dmaf_drv_info *i, uint32_t caps, const dmaf_addr *a,
 		      struct dmaf_err *err)
 {
-	if ((i->caps & caps) == caps)
+	bool memory_only = i->caps & DMAF_DRV_CAP_MEMORY_ONLY;
+
+	/* What memory can do says nothing of a device behind it: there is none. */
+	if ((i->caps & caps) == caps && memory_only == (caps == DMAF_DRV_CAP_MEMORY_ONLY))
 		return 0;
 	if (caps == DMAF_DRV_CAP_MEMORY_ONLY)
 		return dmaf_fail(
@@ -52,7 +55,7 @@ static int check_caps(const struct dmaf_drv_info *i, uint32_t caps, const dmaf_a
 			"%s: %s (%s) is a device that the driver runs: a source or sink of "
 			"a flow, no memory for a device of your own",
 			dmaf_addr_text(a), i->name, i->front);
-	if (i->caps & DMAF_DRV_CAP_MEMORY_ONLY)
+	if (memory_only)
 		return dmaf_fail(err, -EOPNOTSUPP,
 				 "%s: %s is memory with no device behind it, for a program that "
 				 "drives one by itself (dmaf_pool_open(), examples/sender.c)",
@@ -224,7 +227,11 @@ int dma_give(struct dma_end *e, struct dmaf_party *p, dmaf_buf *const *bufs, uns
 		index[i] = bufs[i]->index;
 		len[i] = bufs[i]->len;
 	}
-	took = dmaf_driver_give(e->drv, index, bytes ? len : NULL, n, &p->err);
+	/* A ring that is written round needs no word for a block that may be written again. */
+	if (dmaf_driver_info(e->drv)->caps & DMAF_DRV_CAP_OVERWRITES)
+		took = (int)n;
+	else
+		took = dmaf_driver_give(e->drv, index, bytes ? len : NULL, n, &p->err);
 	if (took <= 0)
 		return took;
 	for (int i = 0; i < took; i++)

@@ -191,6 +191,8 @@ static int segments(struct dmaf_drv_segments *s)
 
 		/* Far apart, so that an address of one is never mistaken for the next's. */
 		to[i].iova = dmaf_iova_make((fake.beyond_mask ? 1ull << 50 : FAKE_IOVA) + 2 * off);
+		if (fake.no_iova)
+			to[i].iova = dmaf_iova_none();
 		to[i].off = off;
 		to[i].len = all - off < each ? all - off : each;
 	}
@@ -307,6 +309,22 @@ static void work(void)
 	} while (fake.running && !fake.gone && dmaf_ring_cons_sleep(&fake.fill, 1) == 0);
 }
 
+/* Three times round, and a half: what was in the first places is gone. */
+static void write_round(void)
+{
+	uint64_t blocks = fake.set.count * 7ull / 2;
+
+	for (uint64_t i = 0; i < blocks; i++) {
+		if (i + fake.set.count >= blocks)
+			fill_block((uint32_t)(i % fake.set.count));
+		else {
+			fake.seq++;
+			fake.off += fake.set.block;
+			fake.stats.lost_done_full++;
+		}
+	}
+}
+
 static int stop(void)
 {
 	struct dmaf_drv_fill e;
@@ -339,6 +357,8 @@ static int answer(unsigned long request, void *arg)
 		if (fake.start_errno)
 			return -fake.start_errno;
 		fake.running = true;
+		if (fake.info.caps & DMAF_DRV_CAP_OVERWRITES)
+			write_round();
 		work();
 		return 0;
 	case DMAF_IOC_STOP: return stop();

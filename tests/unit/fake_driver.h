@@ -27,10 +27,14 @@
 #define FAKE_IOVA  0x7000000000ull
 #define FAKE_SYNCS 8u
 
+/* As the driver says it of memory that no device of its own stands behind. */
+#define MEMORY_ONLY (DMAF_DRV_CAP_MEMORY_ONLY | DMAF_DRV_CAP_TO_MEMORY | DMAF_DRV_CAP_FROM_MEMORY)
+
 struct fake {
 	/* set by the test before the device is opened */
 	struct dmaf_drv_info info;
 	int open_errno, info_errno, setup_errno, start_errno;
+	bool no_iova;        /* its bus maps by itself: no addresses are told */
 	uint64_t segment;    /* bytes of each bus segment; 0: all in one */
 	uint64_t lose_after; /* after this many blocks … */
 	uint64_t lose;       /* … so many are lost */

@@ -94,6 +94,7 @@ static void setup_is_explained(void **state)
 		{EBUSY, "", "taken by another program"},
 		{E2BIG, ",contiguous", "no IOMMU stands in front"},
 		{E2BIG, "", "more than the device reaches"},
+		{ENOSPC, "", "memory=NAME:SIZE"},
 		{ENOMEM, "", "where this device reaches it"},
 		{ENOMEM, ",memory=user", "ulimit -l"},
 		{EFAULT, ",memory=user", "memory=driver"},
@@ -138,7 +139,7 @@ static void roles(void **state)
 	fake.info.caps = DMAF_DRV_CAP_FROM_MEMORY;
 	assert_int_equal(run("dma:" FAKE_NODE, "null:", NULL, &why), -EOPNOTSUPP);
 	SAYS(why, "it can be a sink, not a source");
-	fake.info.caps = DMAF_DRV_CAP_MEMORY_ONLY;
+	fake.info.caps = MEMORY_ONLY;
 	assert_int_equal(run("dma:" FAKE_NODE, "null:", NULL, &why), -EOPNOTSUPP);
 	SAYS(why, "memory with no device behind it");
 	assert_int_equal(dmaf_pool_open(&pool, "dma:" FAKE_NODE ",memory=user"), -EINVAL);
@@ -181,6 +182,9 @@ static void every_byte_arrives(void **state)
 	assert_int_equal(fake.starts, 1);
 	assert_int_equal(fake.set.ring, 8);
 	assert_non_null(strstr(g.memory, "dmaflow-fake"));
+	fake_check_closed();
+	fake.no_iova = true;
+	assert_int_equal(run("dma:" FAKE_NODE ",count=10", "verify:", &g, NULL), 0);
 }
 
 static void users_memory(void **state)
@@ -339,6 +343,31 @@ static void device_reads(void **state)
 	SAYS(why, "the device reads blocks from their start");
 }
 
+/*
+ * It waits for nobody: what was not overtaken comes, in order, as copies; nothing is said on the
+ * fill ring, which nobody reads.
+ */
+static void overwriting(void **state)
+{
+	struct dmaf_figures g;
+	struct dmaf_err why;
+
+	(void)state;
+	fake.info.caps |= DMAF_DRV_CAP_OVERWRITES;
+	assert_int_equal(run("dma:" FAKE_NODE ",block=4K,blocks=8", "null:", NULL, &why), -EINVAL);
+	SAYS(why, "overwrites its memory");
+	assert_int_equal(run("dma:" FAKE_NODE ",block=4K,blocks=8,duration=100ms",
+			     "verify:,on-full=drop-new,queue=8", &g, NULL),
+			 0);
+	assert_int_equal(g.source.count.buffers, 8);
+	assert_int_equal(g.source.count.lost, 28 - 8);
+	assert_int_equal(g.stage[0].count.copies[0].bytes, 8 * 4096);
+	/* The device may be at the oldest one's place by now. */
+	assert_int_equal(g.stage[0].count.lost, 1);
+	assert_int_equal(g.sink[0].count.buffers, 7);
+	assert_int_equal(fake.stats.kicks, 0);
+}
+
 /* The region holds the device, and the device the region's addresses, in whichever order they go.
  */
 static void region_and_handle(void **state)
@@ -385,7 +414,7 @@ static void memory_only(void **state)
 	dmaf_buf *a, *b;
 
 	(void)state;
-	fake.info.caps = DMAF_DRV_CAP_MEMORY_ONLY;
+	fake.info.caps = MEMORY_ONLY;
 	assert_int_equal(dmaf_pool_open(&pool, "dma:" FAKE_NODE ",block=5000,blocks=3"), 0);
 	assert_int_equal(dmaf_pool_take(pool, &a, 0), 0);
 	assert_int_equal(dmaf_pool_take(pool, &b, 0), 0);
@@ -425,6 +454,7 @@ int main(void)
 		T(liars),
 		T(bounces_are_copies),
 		T(device_reads),
+		T(overwriting),
 		T(region_and_handle),
 		T(memory_only),
 	};

@@ -90,6 +90,14 @@ static void with_users_memory(void **state)
 	assert_int_equal(fake.set.memory, DMAF_DRV_MEM_USER);
 }
 
+static void mapped_by_its_bus(void **state)
+{
+	(void)state;
+	fake.no_iova = true;
+	assert_int_equal(selftest(",block=4K,blocks=4"), EXIT_DELIVERED);
+	HAS("maps each block by");
+}
+
 static void both_ways(void **state)
 {
 	(void)state;
@@ -101,10 +109,11 @@ static void both_ways(void **state)
 static void memory_only(void **state)
 {
 	(void)state;
-	fake.info.caps = DMAF_DRV_CAP_MEMORY_ONLY;
+	fake.info.caps = MEMORY_ONLY;
 	assert_int_equal(selftest(",block=4K,blocks=4"), EXIT_DELIVERED);
 	HAS("yes     handed over and back");
-	assert_int_equal(fake.nsyncs, 8);
+	assert_int_equal(fake.nsyncs, fake.info.caps & DMAF_DRV_CAP_COHERENT ? 0 : 8);
+	assert_null(strstr(said, "as a source"));
 }
 
 static void faults(void **state)
@@ -173,7 +182,7 @@ static void refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(good),   T(with_users_memory), T(both_ways), T(memory_only),
+		T(good),   T(with_users_memory), T(mapped_by_its_bus), T(both_ways), T(memory_only),
 		T(faults), T(losses_and_copies), T(refused),
 	};
 
