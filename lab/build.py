@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What the lab builds for itself: the driver against a guest's kernel, the copy meter, guest programs."""
 
+import contextlib
+import fcntl
 import os
 import pathlib
 import shutil
@@ -12,6 +14,15 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 OUT = ROOT / "build/lab"
 WARN = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Wno-unused-parameter"]
 INCLUDE = ["-I", ROOT, "-I", ROOT / "include", "-I", ROOT / "lab/meter"]
+
+
+@contextlib.contextmanager
+def alone():
+    """One builds at a time: several guests may be started at once."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    with open(OUT / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def newer(sources, target):

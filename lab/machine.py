@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """One emulated machine: QEMU's arguments, the programs beside it, and what came out."""
 
+import fcntl
 import io
 import os
 import pathlib
@@ -15,6 +16,7 @@ import time
 
 import build
 import initramfs
+import symbols
 from kernel import LabError
 
 HOST, GUEST = "10.0.2.2", "10.0.2.15"
@@ -29,6 +31,7 @@ NICS = {
     "e1000e-tap": ("e1000e", "e1000e"),
     "vmxnet3-tap": ("vmxnet3", "vmxnet3"),
 }
+FEED_BYTES = 1 << 20  # a pipe of anyone's may be this long; a block is no longer than what is in it
 VIRTIO = "disable-legacy=on"
 UNWELL = re.compile(r"WARNING:|\bBUG\b|KASAN|UBSAN|DMA-API: (?!preallocated|debugging)|\bOops\b|lockdep|"
                     r"general protection|DMAR:.*fault|possible .*dead ?lock|INFO: task .* blocked|"
@@ -45,6 +48,7 @@ class Machine:
         self.folder = folder
         self.mark = secrets.token_hex(16)
         self.modules = list(args.module)
+        self.feed_hold = None  # our end of the feed, if it is a pipe
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
 
@@ -73,14 +77,19 @@ class Machine:
         return ["-netdev", "tap,id=n0,ifname=lab0,script=no,downscript=no", "-device", device]
 
     def _stream(self):
-        """A virtio-rng device that gives what the feed writes, waiting for it as a device would."""
+        """A virtio-rng device that gives what the feed has, or waits for it as a device would."""
         if not self.args.feed:
-            raise LabError("--device virtio-stream: --feed CMD must say what it gives")
-        fifo = self.folder / "feed"
-        os.mkfifo(fifo)
-        # Held open for writing: without a writer QEMU would read an end of file over and over.
-        self.feed_hold = os.open(fifo, os.O_RDWR)
-        return ["-object", f"rng-random,id=r0,filename={fifo}", "-device",
+            raise LabError("--device virtio-stream: --feed FILE or --feed '|CMD' must say what it gives")
+        feed = self.args.feed
+        if feed.startswith("|"):
+            feed = self.folder / "feed"
+            os.mkfifo(feed)
+            # Held open for writing: without a writer QEMU would read an end of file over and over.
+            self.feed_hold = os.open(feed, os.O_RDWR)
+            fcntl.fcntl(self.feed_hold, fcntl.F_SETPIPE_SZ, FEED_BYTES)
+        elif not os.path.exists(feed):
+            raise LabError(f"--feed {feed}: no such file; a command begins with '|'")
+        return ["-object", f"rng-random,id=r0,filename={feed}", "-device",
                 f"virtio-rng-pci,rng=r0,{VIRTIO}" + (",iommu_platform=on" if self.args.iommu else "")]
 
     def _devices(self):
@@ -122,11 +131,9 @@ class Machine:
             archive.program(target, source)
         archive.text("lab/modules", "".join(m + "\n" for m in dict.fromkeys(self.modules)))
         archive.text("lab/settings", f"LAB_GUEST={GUEST}\nLAB_HOST={HOST}\nLAB_MARK={self.mark}\n"
-                     f"LAB_SHELL={int(self.args.shell)}\n")
+                     f"LAB_SHELL={int(self.args.shell)}\nLAB_PROFILE={int(self.args.profile)}\n")
         archive.text("lab/command", f"export LAB_HOST={HOST}\n" + " ".join(self.args.command) + "\n")
-        path = self.folder / "initramfs"
-        path.write_bytes(archive.finish())
-        return path
+        return archive.finish()
 
     def _command_line(self):
         words = ["console=ttyS0", "no_timer_check", "loglevel=6", "panic=-1", "net.ifnames=0"]
@@ -136,18 +143,25 @@ class Machine:
 
     def argv(self):
         network, devices = self._network(), self._devices()
+        initrd = self.folder / "initramfs"
+        with build.alone():
+            initrd.write_bytes(self._initramfs())
         argv = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
                 "-monitor", "none", "-no-reboot", "-M", "q35,usb=off", "-cpu", "max,-erms,-fsrm",
                 "-m", self.args.memory, "-smp", str(self.args.smp),
-                "-kernel", str(self.kernel.vmlinux), "-initrd", str(self._initramfs()),
+                "-kernel", str(self.kernel.vmlinux), "-initrd", str(initrd),
                 "-append", self._command_line(),
                 "-chardev", f"file,id=console,path={self.folder}/console.log",
                 "-serial", "chardev:console", "-chardev", "stdio,id=out,signal=off",
                 "-serial", "chardev:out"]
         if self.args.iommu:  # before the devices that it is to translate for
             argv += ["-device", "intel-iommu,intremap=on,device-iotlb=on"]
-        if self.args.meter:
-            argv += ["-plugin", f"{build.meter()},out={self.folder}/meter.json"]
+        if self.args.meter or self.args.profile:
+            with build.alone():
+                plugin = f"{build.meter()},out={self.folder}/meter.json"
+            if self.args.profile:
+                plugin += f",profile={self.folder}/profile"
+            argv += ["-plugin", plugin]
         return argv + network + devices + self.args.qemu
 
     # ---- running it ----
@@ -160,11 +174,11 @@ class Machine:
                                     stderr=out, env=env, start_new_session=True)
 
     def _feeder(self):
-        if not self.args.feed or "virtio-stream" not in self.args.device:
+        if not self.feed_hold:
             return None
         env = {**os.environ, "PATH": f"{build.ROOT}/build:{os.environ['PATH']}"}
         with open(self.folder / "feed.log", "wb") as log:
-            return subprocess.Popen(["sh", "-c", self.args.feed], stdin=subprocess.DEVNULL,
+            return subprocess.Popen(["sh", "-c", self.args.feed[1:]], stdin=subprocess.DEVNULL,
                                     stdout=self.feed_hold, stderr=log, env=env,
                                     start_new_session=True)
 
@@ -250,6 +264,8 @@ class Machine:
             fault(f"{why}; the console's last lines:")
             self._show(self._console()[-15:] + (self.folder / "qemu.log").read_text().splitlines()[-5:])
             status = NO_END
+        elif self.args.profile:
+            symbols.write(self.folder)
         findings = self._findings()
         if findings:
             fault(f"the kernel's log has {len(findings)} findings ({self.folder}/console.log):")

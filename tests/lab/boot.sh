@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Guests boot, run the program, give back status and files; the judge of their logs can say no.
+# shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 for kernel in 6.1 6.12; do
@@ -32,6 +33,7 @@ lab host --no-driver --nic e1000e --host 'exit 3' -- true >/dev/null
 [ $? -eq 123 ]
 point $? "a program beside the guest that fails, fails the run"
 
+# shellcheck disable=SC2016 # for the guest's shell
 lab iommu --no-driver --iommu --nic e1000e -- 'set -e
 ls /sys/class/iommu | grep -q dmar; ls /sys/kernel/iommu_groups | grep -q .; ping -c 1 $LAB_HOST'
 point $? "with --iommu devices are in IOMMU groups, and the NIC works behind it"

@@ -4,6 +4,7 @@
 # The meter says what is known of programs whose copies are known (tests/lab/guest/meter_proof.c), on
 # NICs that take pages. e1000e's driver pulls some bytes of some packets into their head (a workaround
 # for a fault of the hardware), so nothing is less than 0.1 % there.
+# shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 bytes=4194304
 modes='touch send read_send cached zerocopy'

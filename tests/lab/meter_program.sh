@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # What dmaflow says that was copied is what the meter saw, in every mode of sending.
+# shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 bytes=33554432
 differ=()
