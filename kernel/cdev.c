@@ -74,7 +74,7 @@ static __poll_t poll(struct file *file, poll_table *wait)
  * From here on the mapping is the tmpfs file's, not the device's: the kernel treats it as any shared
  * memory, and it may outlive this file and the module.
  */
-static int map_data(struct vm_area_struct *vma, struct file *data)
+int dmaf_map_file(struct vm_area_struct *vma, struct file *data)
 {
 	vma_set_file(vma, data);
 	return call_mmap(vma->vm_file, vma);
@@ -108,7 +108,7 @@ static int mmap(struct file *file, struct vm_area_struct *vma)
 		return remap_vmalloc_range(vma, q->done_mem, 0);
 	}
 	if (q->region->file && off < q->region->len && len <= q->region->len - off)
-		return map_data(vma, q->region->file);
+		return dmaf_map_file(vma, q->region->file);
 	return dmaf_refuse(d, -EINVAL,
 			   "mmap: %llu bytes at %#llx; data has %llu at 0, fill %llu at %#llx, done %llu at %#llx",
 			   len, off, q->region->file ? q->region->len : 0, q->fill_len,

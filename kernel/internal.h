@@ -7,6 +7,7 @@
 #include <linux/device.h>
 #include <linux/dma-mapping.h>
 #include <linux/fs.h>
+#include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -40,6 +41,11 @@ struct dmaf_region {
 
 	struct file *file; /* driver memory: who maps it maps this */
 
+	struct kref refs; /* the queue's, and each dma-buf's */
+	spinlock_t export_lock;
+	struct list_head exports;
+	atomic_t nexports;
+
 	struct mm_struct *mm; /* user memory: whose RLIMIT_MEMLOCK is charged */
 	unsigned long pinned;
 };
@@ -47,7 +53,8 @@ struct dmaf_region {
 struct dmaf_region *dmaf_region_create(struct dmaf_dev *d, const struct dmaf_drv_setup *set,
 				       u64 len);
 void dmaf_region_unmap(struct dmaf_region *r);
-void dmaf_region_free(struct dmaf_region *r);
+void dmaf_region_hold(struct dmaf_region *r);
+void dmaf_region_put(struct dmaf_region *r); /* NULL is fine */
 
 /* What the sync cost: bytes, and how many of them went through a bounce buffer. */
 struct dmaf_synced {
@@ -69,6 +76,12 @@ int dmaf_user_get(struct dmaf_dev *d, struct dmaf_region *r, u64 addr);
 void dmaf_user_put(struct dmaf_region *r);
 
 bool dmaf_translated(struct device *dev);
+
+/* export.c */
+struct dmaf_queue;
+struct dma_buf;
+struct dma_buf *dmaf_export(struct dmaf_dev *d, struct dmaf_queue *q, u32 block, u32 flags);
+bool dmaf_exported(struct dmaf_region *r, u32 block);
 
 /* ---- queue: rings and who owns which block ----------------------------------------------------- */
 
@@ -133,6 +146,8 @@ struct dmaf_file {
 };
 
 extern const struct file_operations dmaf_fops;
+extern const struct attribute_group *dmaf_groups[];
+int dmaf_map_file(struct vm_area_struct *vma, struct file *data);
 long dmaf_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 /* One line in the log for a refusal, and its errno. */

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The ioctls of base/driver_abi.h. Each checks everything before it does anything. */
+#include <linux/dma-buf.h>
 #include <linux/dma-map-ops.h>
+#include <linux/fcntl.h>
+#include <linux/file.h>
 #include <linux/ioctl.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -318,6 +321,30 @@ static int stats(struct dmaf_dev *d, struct dmaf_file *f, void __user *arg)
 	return put_struct(arg, &s, sizeof(s));
 }
 
+static int export(struct dmaf_dev *d, struct dmaf_file *f, void __user *arg)
+{
+	struct dmaf_drv_export e = {};
+	struct dma_buf *buf;
+	int err = get_struct(d, "EXPORT", &e, sizeof(e), sizeof(e), arg);
+
+	if (err)
+		return err;
+	buf = dmaf_export(d, f->q, e.block, e.flags);
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
+	e.fd = get_unused_fd_flags(e.flags & O_CLOEXEC);
+	err = e.fd < 0 ? e.fd : put_struct(arg, &e, sizeof(e));
+	if (err)
+		goto put;
+	fd_install(e.fd, buf->file);
+	return 0;
+put:
+	if (e.fd >= 0)
+		put_unused_fd(e.fd);
+	dma_buf_put(buf);
+	return err;
+}
+
 static int owners_ioctl(struct dmaf_dev *d, struct dmaf_file *f, unsigned int nr, void __user *arg)
 {
 	if (!f->q)
@@ -328,6 +355,7 @@ static int owners_ioctl(struct dmaf_dev *d, struct dmaf_file *f, unsigned int nr
 	case _IOC_NR(DMAF_IOC_START): return start(d, f->q);
 	case _IOC_NR(DMAF_IOC_STOP): dmaf_queue_stop(d, f->q); return 0;
 	case _IOC_NR(DMAF_IOC_KICK): dmaf_queue_kick(d, f->q); return 0;
+	case _IOC_NR(DMAF_IOC_EXPORT): return export(d, f, arg);
 	default: return -ENOTTY;
 	}
 }

@@ -153,6 +153,7 @@ static int __init dmaf_init(void)
 		goto chrdev;
 	}
 	class->devnode = devnode;
+	class->dev_groups = dmaf_groups;
 	err = dmaf_shmem_init();
 	if (err)
 		goto class;

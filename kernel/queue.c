@@ -102,7 +102,10 @@ void dmaf_queue_free(struct dmaf_queue *q)
 {
 	if (!q)
 		return;
-	dmaf_region_free(q->region);
+	/* A dma-buf may hold the pages longer than the device has to know them. */
+	if (q->region)
+		dmaf_region_unmap(q->region);
+	dmaf_region_put(q->region);
 	vfree(q->done_mem);
 	vfree(q->fill_mem);
 	kvfree(q->lens);
@@ -148,7 +151,9 @@ static void refuse_fill(struct dmaf_dev *d, struct dmaf_queue *q, const struct d
 			    e->index, e->flags, e->len, q->block);
 	} else {
 		q->stats.not_owned++;
-		dmaf_refuse(d, 0, "fill ring: block %u is not the user's; stopped", e->index);
+		dmaf_refuse(d, 0, "fill ring: block %u is %s; stopped", e->index,
+			    q->owner[e->index] == DMAF_OWNER_USER ? "in use as a dma-buf"
+								  : "not the user's");
 	}
 	stop_by(d, q, -EPROTO);
 }
@@ -156,7 +161,7 @@ static void refuse_fill(struct dmaf_dev *d, struct dmaf_queue *q, const struct d
 static bool fill_is_fine(const struct dmaf_queue *q, const struct dmaf_drv_fill *e)
 {
 	return e->index < q->count && !e->flags && e->len <= q->block &&
-	       q->owner[e->index] == DMAF_OWNER_USER;
+	       q->owner[e->index] == DMAF_OWNER_USER && !dmaf_exported(q->region, e->index);
 }
 
 static void given(struct dmaf_queue *q, u32 index, u64 len)

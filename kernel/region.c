@@ -74,6 +74,9 @@ struct dmaf_region *dmaf_region_create(struct dmaf_dev *d, const struct dmaf_drv
 		return ERR_PTR(err);
 	r->len = len;
 	r->npages = len >> PAGE_SHIFT;
+	kref_init(&r->refs);
+	spin_lock_init(&r->export_lock);
+	INIT_LIST_HEAD(&r->exports);
 	r->dir = direction(d, set);
 	r->iommu = dmaf_translated(d->dma_dev);
 	r->pages = kvmalloc_array(r->npages, sizeof(*r->pages), GFP_KERNEL);
@@ -96,7 +99,7 @@ struct dmaf_region *dmaf_region_create(struct dmaf_dev *d, const struct dmaf_drv
 		goto free;
 	return r;
 free:
-	dmaf_region_free(r);
+	dmaf_region_put(r);
 	return ERR_PTR(err);
 }
 
@@ -109,10 +112,10 @@ void dmaf_region_unmap(struct dmaf_region *r)
 	r->dma_dev = NULL;
 }
 
-void dmaf_region_free(struct dmaf_region *r)
+static void destroy(struct kref *refs)
 {
-	if (!r)
-		return;
+	struct dmaf_region *r = container_of(refs, struct dmaf_region, refs);
+
 	dmaf_region_unmap(r);
 	kvfree(r->chunks);
 	sg_free_table(&r->sgt);
@@ -122,4 +125,15 @@ void dmaf_region_free(struct dmaf_region *r)
 		dmaf_user_put(r);
 	kvfree(r->pages);
 	kfree(r);
+}
+
+void dmaf_region_hold(struct dmaf_region *r)
+{
+	kref_get(&r->refs);
+}
+
+void dmaf_region_put(struct dmaf_region *r)
+{
+	if (r)
+		kref_put(&r->refs, destroy);
 }
