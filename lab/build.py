@@ -93,3 +93,15 @@ def driver(kernel):
         _tool(["make", "-C", tree / "kernel", f"KDIR={kernel.headers}", "-j", str(os.cpu_count())],
               f"kernel/dmaflow.ko for {kernel.release}")
     return module
+
+
+def module(folder, kernel):
+    """The modules of a folder with a Kbuild of its own, which may use what dmaflow.ko exports."""
+    tree = OUT / kernel.release
+    name = str(pathlib.Path(folder).resolve().relative_to(ROOT))
+    _mirror("base", tree)
+    _mirror(name, tree)
+    symbols = tree / "kernel/Module.symvers"
+    argv = ["make", "-C", kernel.headers, f"M={tree / name}", "modules"]
+    _tool(argv + ([f"KBUILD_EXTRA_SYMBOLS={symbols}"] if symbols.exists() else []), name)
+    return sorted((tree / name).glob("*.ko"))

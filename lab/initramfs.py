@@ -94,7 +94,7 @@ def add_modules(archive, kernel, names, own):
     for module in own:
         done = subprocess.run(["modinfo", "-F", "depends", module],
                               capture_output=True, text=True, check=True)
-        wanted += [n for n in done.stdout.strip().split(",") if n]
+        wanted += [n for n in done.stdout.strip().split(",") if n and n not in {m.stem for m in own}]
     chosen = kernels.with_dependencies(kernel.folder, kernel.release, wanted)
     with tempfile.TemporaryDirectory() as tmp:
         tree = pathlib.Path(tmp) / "lib/modules" / kernel.release

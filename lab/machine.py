@@ -116,9 +116,12 @@ class Machine:
         initramfs.add_busybox(archive)
         archive.file("init", build.ROOT / "lab/init")
         driver = None if self.args.no_driver else build.driver(self.kernel)
-        names = [m.split()[0] for m in self.modules if m.split()[0] != "dmaflow"]
-        initramfs.add_modules(archive, self.kernel, names + self.args.with_module,
-                              [driver] if driver else [])
+        own = [driver] if driver else []
+        for source in self.args.build_module:
+            own += build.module(source, self.kernel)
+        known = {m.stem.replace("-", "_") for m in own}
+        names = [m.split()[0] for m in self.modules if m.split()[0].replace("-", "_") not in known]
+        initramfs.add_modules(archive, self.kernel, names + self.args.with_module, own)
         program = pathlib.Path(os.environ.get("DMAFLOW") or build.ROOT / "build/dmaflow")
         if program.exists():
             archive.program("bin/dmaflow", program)
