@@ -30,8 +30,8 @@ mapping /dev/vda /dev/map_pfn /dev/map_coherent /dev/map_pages /dev/dmaflow0 | t
 	*) expected 'ok        ' ;;
 	esac >"$out/expected"
 	while read -r call want; do
-		have=$(awk -v c="$call" '$1 == c { $1 = ""; print substr($0, 2) }' "$out/out/table")
-		[ "$(echo $have)" = "$(echo $want)" ]
+		have=$(awk -v c="$call" '$1 == c { $1 = ""; print substr($0, 2) }' "$out/out/table" | sed 's/ *$//')
+		[ "$(tr -s ' ' <<<"$have")" = "$(tr -s ' ' <<<"$want")" ]
 		point $? "Linux $kernel: $call: pfn, coherent, pages, dmaflow: $have"
 	done <"$out/expected"
 done
