@@ -51,12 +51,16 @@ static u32 walk(const struct dmaf_region *r, struct dmaf_chunk *out)
 
 int dmaf_region_index(struct dmaf_region *r)
 {
+	dma_addr_t iova;
+	u64 off;
+
 	r->nchunks = walk(r, NULL);
-	r->nsegs = r->mapped ? r->sgt.nents : r->sgt.orig_nents;
 	r->chunks = kvmalloc_array(r->nchunks, sizeof(*r->chunks), GFP_KERNEL);
 	if (!r->chunks)
 		return -ENOMEM;
 	walk(r, r->chunks);
+	for (off = 0; off < r->len; r->nsegs++)
+		off += dmaf_region_run(r, off, r->seg_max, &iova);
 	return 0;
 }
 

@@ -34,7 +34,8 @@ struct dmaf_region {
 	struct sg_table sgt;
 	struct dmaf_chunk *chunks;
 	u32 nchunks;
-	u32 nsegs;    /* bus segments */
+	u32 nsegs;     /* bus segments */
+	u64 seg_max;   /* bytes: longest that the device takes */
 	bool mapped;  /* by the DMA API */
 	bool iommu;   /* and translated */
 	u64 page_size; /* of most pages */
@@ -68,7 +69,7 @@ int dmaf_region_index(struct dmaf_region *r);
 /* shmem.c: pages that user space maps and the kernel can pin. */
 int dmaf_shmem_init(void);
 void dmaf_shmem_exit(void);
-int dmaf_shmem_get(struct dmaf_dev *d, struct dmaf_region *r, bool no_huge);
+int dmaf_shmem_get(struct dmaf_dev *d, struct dmaf_region *r, u32 flags);
 void dmaf_shmem_put(struct dmaf_region *r);
 
 /* user.c: pages that user space brought. */

@@ -233,7 +233,6 @@ static int segments(struct dmaf_dev *d, struct dmaf_file *f, void __user *arg)
 	struct dmaf_region *r = f->q->region;
 	struct dmaf_drv_segments s = {};
 	struct dmaf_drv_segment __user *to;
-	struct scatterlist *sg;
 	u64 off = 0;
 	u32 i, room;
 	int err = get_struct(d, "SEGMENTS", &s, sizeof(s), sizeof(s), arg);
@@ -245,19 +244,14 @@ static int segments(struct dmaf_dev *d, struct dmaf_file *f, void __user *arg)
 	to = u64_to_user_ptr(s.segments);
 	room = s.count;
 	s.count = 0;
-	for_each_sg(r->sgt.sgl, sg, r->nsegs, i) {
-		struct dmaf_drv_segment one = {
-			.iova = r->mapped ? dmaf_iova_make(sg_dma_address(sg)) : dmaf_iova_none(),
-			.off = off,
-			.len = r->mapped ? sg_dma_len(sg) : sg->length,
-		};
+	for (i = 0; off < r->len && s.count < room; i++) {
+		struct dmaf_drv_segment one = {.off = off};
+		dma_addr_t iova;
 
+		one.len = dmaf_region_run(r, off, r->seg_max, &iova);
+		one.iova = r->mapped ? dmaf_iova_make(iova) : dmaf_iova_none();
 		off += one.len;
-		if (i < s.first)
-			continue;
-		if (s.count == room)
-			break;
-		if (copy_to_user(&to[s.count++], &one, sizeof(one)))
+		if (i >= s.first && copy_to_user(&to[s.count++], &one, sizeof(one)))
 			return -EFAULT;
 	}
 	return put_struct(arg, &s, sizeof(s));

@@ -78,6 +78,8 @@ struct dmaf_region *dmaf_region_create(struct dmaf_dev *d, const struct dmaf_drv
 	spin_lock_init(&r->export_lock);
 	INIT_LIST_HEAD(&r->exports);
 	r->dir = direction(d, set);
+	r->seg_max = d->desc.flags & DMAFLOW_SELF_MAPPED ? U64_MAX
+							 : dma_get_max_seg_size(d->dma_dev);
 	r->iommu = dmaf_translated(d->dma_dev);
 	r->pages = kvmalloc_array(r->npages, sizeof(*r->pages), GFP_KERNEL);
 	if (!r->pages) {
@@ -87,7 +89,7 @@ struct dmaf_region *dmaf_region_create(struct dmaf_dev *d, const struct dmaf_drv
 	if (set->memory == DMAF_DRV_MEM_USER)
 		err = dmaf_user_get(d, r, set->user_addr);
 	else
-		err = dmaf_shmem_get(d, r, set->flags & DMAF_DRV_SETUP_NO_HUGE);
+		err = dmaf_shmem_get(d, r, set->flags);
 	if (err)
 		goto free;
 	r->page_size = page_size_of_most(r);

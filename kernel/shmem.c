@@ -90,14 +90,27 @@ static int read_in(struct dmaf_dev *d, struct dmaf_region *r, gfp_t gfp)
 	return 0;
 }
 
-int dmaf_shmem_get(struct dmaf_dev *d, struct dmaf_region *r, bool no_huge)
+/*
+ * The file may be longer than the region, so that the last pages of it are one huge page, too: where
+ * half of that would be used anyway, or where a block must be in one piece.
+ */
+static u64 file_len(const struct dmaf_region *r, u32 flags)
+{
+	u64 tail = r->len & (PMD_SIZE - 1);
+	bool one_piece = flags & DMAF_DRV_SETUP_CONTIGUOUS && !r->iommu && tail > PAGE_SIZE;
+
+	return one_piece || tail >= PMD_SIZE / 2 ? ALIGN(r->len, PMD_SIZE) : r->len;
+}
+
+int dmaf_shmem_get(struct dmaf_dev *d, struct dmaf_region *r, u32 flags)
 {
 	/* No OOM killing: whoever asks for too much is told so instead. */
 	gfp_t gfp = zone_for(d->dma_dev) | __GFP_RETRY_MAYFAIL | __GFP_NOWARN;
 
-	r->file = no_huge || !huge_mnt
-			  ? shmem_file_setup("dmaflow", r->len, 0)
-			  : shmem_file_setup_with_mnt(huge_mnt, "dmaflow", r->len, 0);
+	if (flags & DMAF_DRV_SETUP_NO_HUGE || !huge_mnt)
+		r->file = shmem_file_setup("dmaflow", r->len, 0);
+	else
+		r->file = shmem_file_setup_with_mnt(huge_mnt, "dmaflow", file_len(r, flags), 0);
 	if (IS_ERR(r->file)) {
 		int err = PTR_ERR(r->file);
 

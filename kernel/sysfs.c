@@ -39,19 +39,17 @@ static ssize_t segments_show(struct device *dev, struct device_attribute *attr, 
 {
 	struct dmaf_dev *d = to_dev(dev);
 	struct dmaf_region *r;
-	struct scatterlist *sg;
 	u64 off = 0;
 	int n = 0;
-	u32 i;
 
 	mutex_lock(&d->lock);
 	r = d->q ? d->q->region : NULL;
-	if (r && r->mapped) {
-		for_each_sg(r->sgt.sgl, sg, r->nsegs, i) {
-			n += sysfs_emit_at(buf, n, "%#llx %llu %u\n", (u64)sg_dma_address(sg), off,
-					   sg_dma_len(sg));
-			off += sg_dma_len(sg);
-		}
+	while (r && r->mapped && off < r->len) {
+		dma_addr_t iova;
+		u64 len = dmaf_region_run(r, off, r->seg_max, &iova);
+
+		n += sysfs_emit_at(buf, n, "%#llx %llu %llu\n", (u64)iova, off, len);
+		off += len;
 	}
 	mutex_unlock(&d->lock);
 	return n;
