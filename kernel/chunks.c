@@ -49,6 +49,23 @@ static u32 walk(const struct dmaf_region *r, struct dmaf_chunk *out)
 	return n;
 }
 
+/*
+ * How many pages the device can't reach, and the kernel can't bounce either: mapping those would be a
+ * warning in its log. Bounce buffers are there if there is a limit to what is mapped at once, and lie
+ * below 4 GiB, but not where a device of fewer bits than 32 would reach them.
+ */
+unsigned long dmaf_region_unreachable(const struct dmaf_region *r, struct device *dev)
+{
+	unsigned long i, n = 0;
+
+	if (r->iommu || (dma_max_mapping_size(dev) != SIZE_MAX &&
+			 dma_get_mask(dev) >= DMA_BIT_MASK(32)))
+		return 0;
+	for (i = 0; i < r->npages; i++)
+		n += !dma_capable(dev, phys_to_dma(dev, page_to_phys(r->pages[i])), PAGE_SIZE, true);
+	return n;
+}
+
 int dmaf_region_index(struct dmaf_region *r)
 {
 	dma_addr_t iova;

@@ -65,6 +65,7 @@ struct dmaf_synced {
 struct dmaf_synced dmaf_region_sync(struct dmaf_region *r, u64 off, u64 len, bool for_cpu);
 u64 dmaf_region_run(const struct dmaf_region *r, u64 off, u64 max, dma_addr_t *iova);
 int dmaf_region_index(struct dmaf_region *r);
+unsigned long dmaf_region_unreachable(const struct dmaf_region *r, struct device *dev);
 
 /* shmem.c: pages that user space maps and the kernel can pin. */
 int dmaf_shmem_init(void);

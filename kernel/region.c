@@ -42,12 +42,18 @@ static int map(struct dmaf_dev *d, struct dmaf_region *r)
 {
 	int err = sg_alloc_table_from_pages_segment(&r->sgt, r->pages, r->npages, 0, r->len,
 						    max_segment(d), GFP_KERNEL);
+	unsigned long far;
 
 	if (err)
 		return dmaf_refuse(d, err, "SETUP: no memory for a list of %lu pages", r->npages);
 	r->dma_dev = d->dma_dev;
 	if (d->desc.flags & DMAFLOW_SELF_MAPPED)
 		return 0;
+	far = dmaf_region_unreachable(r, d->dma_dev);
+	if (far)
+		return dmaf_refuse(d, -ERANGE,
+				   "SETUP: %lu of %lu pages are beyond the device's reach (mask %#llx): use driver memory, or an IOMMU",
+				   far, r->npages, dma_get_mask(d->dma_dev));
 	err = dma_map_sgtable(d->dma_dev, &r->sgt, r->dir, DMA_ATTR_SKIP_CPU_SYNC);
 	if (err)
 		return dmaf_refuse(d, err,
