@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """One emulated machine: QEMU's arguments, the programs beside it, and what came out."""
 
-import fcntl
 import io
 import os
 import pathlib
@@ -31,7 +30,7 @@ NICS = {
     "e1000e-tap": ("e1000e", "e1000e"),
     "vmxnet3-tap": ("vmxnet3", "vmxnet3"),
 }
-FEED_BYTES = 1 << 20  # a pipe of anyone's may be this long; a block is no longer than what is in it
+FEED_BYTES = 1 << 30  # a feeding command is stopped here
 VIRTIO = "disable-legacy=on"
 UNWELL = re.compile(r"WARNING:|\bBUG\b|KASAN|UBSAN|DMA-API: (?!preallocated|debugging)|\bOops\b|lockdep|"
                     r"general protection|DMAR:.*fault|possible .*dead ?lock|INFO: task .* blocked|"
@@ -48,7 +47,6 @@ class Machine:
         self.folder = folder
         self.mark = secrets.token_hex(16)
         self.modules = list(args.module)
-        self.feed_hold = None  # our end of the feed, if it is a pipe
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
 
@@ -83,14 +81,27 @@ class Machine:
         feed = self.args.feed
         if feed.startswith("|"):
             feed = self.folder / "feed"
-            os.mkfifo(feed)
-            # Held open for writing: without a writer QEMU would read an end of file over and over.
-            self.feed_hold = os.open(feed, os.O_RDWR)
-            fcntl.fcntl(self.feed_hold, fcntl.F_SETPIPE_SZ, FEED_BYTES)
+            self._fill(feed, self.args.feed[1:])
         elif not os.path.exists(feed):
             raise LabError(f"--feed {feed}: no such file; a command begins with '|'")
         return ["-object", f"rng-random,id=r0,filename={feed}", "-device",
                 f"virtio-rng-pci,rng=r0,{VIRTIO}" + (",iommu_platform=on" if self.args.iommu else "")]
+
+    def _fill(self, path, command):
+        """
+        What the command writes, in a file. QEMU could read a pipe too, but one that runs dry lets its
+        virtio-rng ask twice for the same buffers, and what finds none of them is thrown away.
+        """
+        env = {**os.environ, "PATH": f"{build.ROOT}/build:{os.environ['PATH']}"}
+        with open(path, "wb") as file, subprocess.Popen(
+                ["sh", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=env) as feed:
+            left = FEED_BYTES
+            while left and (chunk := feed.stdout.read(min(left, 1 << 20))):
+                file.write(chunk)
+                left -= len(chunk)
+            feed.stdout.close()
+        if feed.returncode and left:
+            raise LabError(f"--feed '|{command}': status {feed.returncode}")
 
     def _devices(self):
         argv = []
@@ -105,7 +116,7 @@ class Machine:
                 argv += ["-device", device]
         for i, disk in enumerate(self.args.disk):
             self.modules += ["virtio_pci", "virtio_blk"] if i == 0 else []
-            argv += ["-drive", f"file={disk},format=raw,if=none,id=d{i},cache=none,aio=threads"
+            argv += ["-drive", f"file={disk},format=raw,if=none,id=d{i},cache=writeback"
                      if os.path.exists(disk) else f"{disk},if=none,id=d{i}",
                      "-device", f"virtio-blk-pci,drive=d{i},{VIRTIO}"
                      + (",iommu_platform=on" if self.args.iommu else "")]
@@ -176,15 +187,6 @@ class Machine:
             return subprocess.Popen(["sh", "-c", command], stdin=subprocess.DEVNULL, stdout=out,
                                     stderr=out, env=env, start_new_session=True)
 
-    def _feeder(self):
-        if not self.feed_hold:
-            return None
-        env = {**os.environ, "PATH": f"{build.ROOT}/build:{os.environ['PATH']}"}
-        with open(self.folder / "feed.log", "wb") as log:
-            return subprocess.Popen(["sh", "-c", self.args.feed[1:]], stdin=subprocess.DEVNULL,
-                                    stdout=self.feed_hold, stderr=log, env=env,
-                                    start_new_session=True)
-
     def _pass_on(self, stream, rest):
         """What the command prints is passed on as it comes; what follows the mark is kept."""
         mark, tail, marked = self.mark.encode(), b"", False
@@ -219,14 +221,14 @@ class Machine:
         (self.folder / "qemu.args").write_text("\n".join(argv) + "\n")
         beside = self.args.host and self._beside(self.args.host, "host.log")
         served = self.args.serve and self._beside(self.args.serve, "serve.log")
-        feeder = self._feeder()
         try:
             if self.args.shell:
                 return self._shell(argv)
             status = self._boot(argv)
             return self._judge(status, beside)
         finally:
-            for process in (beside, served, feeder):
+            (self.folder / "feed").unlink(missing_ok=True)
+            for process in (beside, served):
                 if process and process.poll() is None:
                     os.killpg(process.pid, 15)
                     process.wait()

@@ -34,6 +34,19 @@ lab() {
 	return "$status"
 }
 
+# points NAME: the points of the TAP that the guest's programs printed, each as one of ours.
+points() {
+	local line before=$n
+	while read -r line; do
+		case $line in
+		'ok '*) point 0 "$1: ${line#ok * - }" ;;
+		'not ok '*) point 1 "$1: ${line#not ok * - }" ;;
+		esac
+	done <"$out/said"
+	[ "$n" -gt "$before" ]
+	point $? "$1: its programs had points to make"
+}
+
 # meter_rows FOLDER: "loaded stored user-instructions kernel-instructions mmio" of each measured stretch.
 meter_rows() {
 	python3 -c '
