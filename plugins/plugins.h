@@ -14,5 +14,6 @@ extern const struct dmaf_kind dmaf_kind_stdio, dmaf_kind_pipe;
 extern const struct dmaf_kind dmaf_kind_hash;
 extern const struct dmaf_kind dmaf_kind_serial;
 extern const struct dmaf_kind dmaf_kind_dma;
+extern const struct dmaf_kind dmaf_kind_v4l2;
 
 #endif
