@@ -256,6 +256,17 @@ static void stopped(void **state)
 	assert_int_equal(g.sink[0].count.buffers, 30);
 	assert_int_equal(g.pool_free, 8);
 	assert_int_equal(fake.nheld, 0);
+	fake_check_closed();
+
+	/* What is filled already when it is stopped, and was held up by rate=, is still delivered.
+	 */
+	fake_reset();
+	assert_int_equal(run("dma:" FAKE_NODE ",block=4K,blocks=8,rate=40k,duration=100ms",
+			     "verify:", &g, NULL),
+			 0);
+	assert_in_range(fake.stats.filled, 8, 20);
+	assert_int_equal(g.source.count.buffers, fake.stats.filled);
+	assert_int_equal(g.sink[0].count.buffers, fake.stats.filled);
 }
 
 static void unplugged(void **state)
