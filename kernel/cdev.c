@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* /dev/dmaflowN: open, close, mmap, poll. */
 #include <linux/mm.h>
 #include <linux/mman.h>

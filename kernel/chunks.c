@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Where the bytes of a region lie. Two lists describe it: runs of physical memory, and the bus
  * segments that they became. An IOMMU may make one segment of many runs, but a sync call may cover

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What differs between the kernels of docs/kernel.md, so that no other file has to ask. */
 #ifndef DMAFLOW_COMPAT_H
 #define DMAFLOW_COMPAT_H

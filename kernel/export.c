@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * dma-buf: a block, or the whole region, for other drivers. Each importer gets its own mapping of the
  * same pages. While one has them mapped, or a fence says that it still works on them, the block can't

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Inside dmaflow.ko. */
 #ifndef DMAFLOW_INTERNAL_H
 #define DMAFLOW_INTERNAL_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The ioctls of base/driver_abi.h. Each checks everything before it does anything. */
 #include <linux/dma-buf.h>
 #include <linux/dma-map-ops.h>

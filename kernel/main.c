@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The module, and the devices that come and go. */
 #include <linux/idr.h>
 #include <linux/module.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The queue: fill and done ring, and who owns which block. What user space can write (the two ring
  * headers and the fill entries) is read through base/ring.h, each entry once into a local; who owns

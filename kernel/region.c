@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* A region: pages, their bus addresses, and how they are handed over. */
 #include <linux/iommu.h>
 #include <linux/mm.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Driver memory: the pages of an unlinked tmpfs file. Why tmpfs: its mappings are ordinary ones that
  * everything in the kernel can pin (io_uring's fixed buffers on 6.1 accept no other file), and may

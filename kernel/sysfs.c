@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* /sys/class/dmaflow/dmaflowN: what a shell script asks for. The same as INFO, SEGMENTS and STATS. */
 #include <linux/device.h>
 #include <linux/sysfs.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Tracepoints: /sys/kernel/tracing/events/dmaflow. */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM dmaflow

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* User memory: a shared memfd or huge pages, pinned for as long as the queue lives. */
 #include <linux/magic.h>
 #include <linux/mm.h>

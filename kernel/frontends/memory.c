@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * memory-only: no device behind the queue. For those whose own code in user space drives the
  * hardware: SETUP allocates and maps, SEGMENTS tells bus addresses, SYNC hands over.

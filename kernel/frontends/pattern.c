@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * pattern: a device in software. Its content follows from the place in the stream, so that a
  * receiver can verify every byte: the same words as `dmaflow run pattern:` makes, for `verify:`.

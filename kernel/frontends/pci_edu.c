@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * pci-edu: QEMU's educational PCI device, 1234:11e8. It has a 4 KiB buffer and copies between that
  * and memory, with an MSI at the end. Registers: QEMU's docs/specs/edu.txt.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * virtio-stream: a virtio entropy device taken for a source of samples, because what the host puts
  * into it comes out in order, by DMA, at gigabytes per second. Only with virtio=1, so that no machine

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Content that follows from its place in the stream: what plugins/common/pattern_data.c makes. */
 #ifndef DMAFLOW_WORDS_H
 #define DMAFLOW_WORDS_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /*
  * Imports a dma-buf on request: /dev/dmaf_importer. For tests of export.
  *
@@ -28,7 +28,7 @@
 #endif
 
 MODULE_IMPORT_NS(DMA_BUF);
-MODULE_LICENSE("GPL");
+MODULE_LICENSE("Dual MIT/GPL");
 MODULE_DESCRIPTION("Imports a dma-buf, for tests");
 
 static struct platform_device *pdev;
