@@ -71,8 +71,8 @@ static __poll_t poll(struct file *file, poll_table *wait)
 }
 
 /*
- * From here on the mapping is the tmpfs file's, not the device's: the kernel treats it as any shared
- * memory, and it may outlive this file and the module.
+ * From here on the mapping is the tmpfs file's, not the device's: the kernel treats it as any
+ * shared memory, and it may outlive this file and the module.
  */
 int dmaf_map_file(struct vm_area_struct *vma, struct file *data)
 {
@@ -110,7 +110,8 @@ static int mmap(struct file *file, struct vm_area_struct *vma)
 	if (q->region->file && off < q->region->len && len <= q->region->len - off)
 		return dmaf_map_file(vma, q->region->file);
 	return dmaf_refuse(d, -EINVAL,
-			   "mmap: %llu bytes at %#llx; data has %llu at 0, fill %llu at %#llx, done %llu at %#llx",
+			   "mmap: %llu bytes at %#llx; data has %llu at 0, fill %llu at %#llx, "
+			   "done %llu at %#llx",
 			   len, off, q->region->file ? q->region->len : 0, q->fill_len,
 			   DMAF_DRV_OFF_FILL, q->done_len, DMAF_DRV_OFF_DONE);
 }

@@ -30,8 +30,8 @@ static u32 walk(const struct dmaf_region *r, struct dmaf_chunk *out)
 			out[n].off = off;
 			out[n].len = len;
 			out[n].iova = iova;
-			out[n].bounced = r->mapped && !r->iommu &&
-					 iova != phys_to_dma(r->dma_dev, phys);
+			out[n].bounced =
+				r->mapped && !r->iommu && iova != phys_to_dma(r->dma_dev, phys);
 		}
 		n++;
 		off += len;
@@ -50,19 +50,20 @@ static u32 walk(const struct dmaf_region *r, struct dmaf_chunk *out)
 }
 
 /*
- * How many pages the device can't reach, and the kernel can't bounce either: mapping those would be a
- * warning in its log. Bounce buffers are there if there is a limit to what is mapped at once, and lie
- * below 4 GiB, but not where a device of fewer bits than 32 would reach them.
+ * How many pages the device can't reach, and the kernel can't bounce either: mapping those would be
+ * a warning in its log. Bounce buffers are there if there is a limit to what is mapped at once, and
+ * lie below 4 GiB, but not where a device of fewer bits than 32 would reach them.
  */
 unsigned long dmaf_region_unreachable(const struct dmaf_region *r, struct device *dev)
 {
 	unsigned long i, n = 0;
 
-	if (r->iommu || (dma_max_mapping_size(dev) != SIZE_MAX &&
-			 dma_get_mask(dev) >= DMA_BIT_MASK(32)))
+	if (r->iommu ||
+	    (dma_max_mapping_size(dev) != SIZE_MAX && dma_get_mask(dev) >= DMA_BIT_MASK(32)))
 		return 0;
 	for (i = 0; i < r->npages; i++)
-		n += !dma_capable(dev, phys_to_dma(dev, page_to_phys(r->pages[i])), PAGE_SIZE, true);
+		n += !dma_capable(dev, phys_to_dma(dev, page_to_phys(r->pages[i])), PAGE_SIZE,
+				  true);
 	return n;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-buf: a block, or the whole region, for other drivers. Each importer gets its own mapping of the
- * same pages. While one has them mapped, or a fence says that it still works on them, the block can't
- * be filled again: dmaf_exported() is asked.
+ * dma-buf: a block, or the whole region, for other drivers. Each importer gets its own mapping of
+ * the same pages. While one has them mapped, or a fence says that it still works on them, the block
+ * can't be filled again: dmaf_exported() is asked.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
@@ -21,7 +21,8 @@ MODULE_IMPORT_NS(DMA_BUF);
 MODULE_IMPORT_NS("DMA_BUF");
 #endif
 
-struct export {
+struct export
+{
 	struct dmaf_region *region;
 	struct dma_buf *buf;
 	u32 first, count; /* blocks */
@@ -54,7 +55,8 @@ bool dmaf_exported(struct dmaf_region *r, u32 block)
 	if (!atomic_read(&r->nexports))
 		return false;
 	spin_lock_irqsave(&r->export_lock, irq);
-	list_for_each_entry(x, &r->exports, link) {
+	list_for_each_entry(x, &r->exports, link)
+	{
 		if (block - x->first >= x->count)
 			continue;
 		busy |= atomic_read(&x->mapped) > 0;
@@ -73,10 +75,9 @@ static int attach(struct dma_buf *buf, struct dma_buf_attachment *at)
 	if (!m)
 		return -ENOMEM;
 	m->dev = at->dev;
-	err = sg_alloc_table_from_pages_segment(&m->sgt, x->region->pages + x->page, x->npages, 0,
-						x->npages << PAGE_SHIFT,
-						dma_get_max_seg_size(at->dev) & PAGE_MASK,
-						GFP_KERNEL);
+	err = sg_alloc_table_from_pages_segment(
+		&m->sgt, x->region->pages + x->page, x->npages, 0, x->npages << PAGE_SHIFT,
+		dma_get_max_seg_size(at->dev) & PAGE_MASK, GFP_KERNEL);
 	if (err) {
 		kfree(m);
 		return err;
@@ -134,7 +135,8 @@ static void sync(struct export *x, enum dma_data_direction dir, bool for_cpu)
 	struct mapping *m;
 
 	mutex_lock(&x->lock);
-	list_for_each_entry(m, &x->mappings, link) {
+	list_for_each_entry(m, &x->mappings, link)
+	{
 		if (!m->mapped)
 			continue;
 		if (for_cpu)
@@ -239,14 +241,14 @@ struct dma_buf *dmaf_export(struct dmaf_dev *d, struct dmaf_queue *q, u32 block,
 	struct export *x;
 
 	if (flags & ~(u32)(O_CLOEXEC | O_RDWR))
-		return ERR_PTR(dmaf_refuse(d, -EINVAL,
-					   "EXPORT: flags %#x; O_CLOEXEC and O_RDWR are known",
-					   flags));
+		return ERR_PTR(dmaf_refuse(
+			d, -EINVAL, "EXPORT: flags %#x; O_CLOEXEC and O_RDWR are known", flags));
 	if (block != ~0u && block >= q->count)
 		return ERR_PTR(dmaf_refuse(d, -EINVAL, "EXPORT: block %u of %u", block, q->count));
 	if (block != ~0u && !dmaf_is_aligned(q->stride, PAGE_SIZE))
 		return ERR_PTR(dmaf_refuse(d, -EINVAL,
-					   "EXPORT: blocks lie %llu apart, several in a page: set up a stride of whole pages",
+					   "EXPORT: blocks lie %llu apart, several in a page: set "
+					   "up a stride of whole pages",
 					   q->stride));
 	x = make(q, block);
 	if (!x)

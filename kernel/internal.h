@@ -36,8 +36,8 @@ struct dmaf_region {
 	u32 nchunks;
 	u32 nsegs;     /* bus segments */
 	u64 seg_max;   /* bytes: longest that the device takes */
-	bool mapped;  /* by the DMA API */
-	bool iommu;   /* and translated */
+	bool mapped;   /* by the DMA API */
+	bool iommu;    /* and translated */
 	u64 page_size; /* of most pages */
 
 	struct file *file; /* driver memory: who maps it maps this */
@@ -85,7 +85,8 @@ struct dma_buf;
 struct dma_buf *dmaf_export(struct dmaf_dev *d, struct dmaf_queue *q, u32 block, u32 flags);
 bool dmaf_exported(struct dmaf_region *r, u32 block);
 
-/* ---- queue: rings and who owns which block ----------------------------------------------------- */
+/* ---- queue: rings and who owns which block -----------------------------------------------------
+ */
 
 enum dmaf_owner {
 	DMAF_OWNER_USER,
@@ -120,7 +121,8 @@ int dmaf_queue_start(struct dmaf_dev *d, struct dmaf_queue *q);
 void dmaf_queue_stop(struct dmaf_dev *d, struct dmaf_queue *q);
 void dmaf_queue_kick(struct dmaf_dev *d, struct dmaf_queue *q);
 
-/* ---- device ------------------------------------------------------------------------------------ */
+/* ---- device ------------------------------------------------------------------------------------
+ */
 
 struct dmaf_dev {
 	struct device dev;
@@ -133,7 +135,8 @@ struct dmaf_dev {
 	char name[32];
 	u32 cache_align;
 
-	struct mutex lock; /* operations and life: gone, owner, calls of ops. May fault: not in mmap */
+	struct mutex
+		lock; /* operations and life: gone, owner, calls of ops. May fault: not in mmap */
 	bool gone;
 	struct dmaf_file *owner;
 
@@ -153,13 +156,14 @@ int dmaf_map_file(struct vm_area_struct *vma, struct file *data);
 long dmaf_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 /* One line in the log for a refusal, and its errno. */
-#define dmaf_refuse(d, err, fmt, ...)                                          \
-	({                                                                     \
-		dev_notice_ratelimited(&(d)->dev, fmt "\n", ##__VA_ARGS__);    \
-		(err);                                                         \
+#define dmaf_refuse(d, err, fmt, ...)                                       \
+	({                                                                  \
+		dev_notice_ratelimited(&(d)->dev, fmt "\n", ##__VA_ARGS__); \
+		(err);                                                      \
 	})
 
-/* ---- front ends: each may be absent -------------------------------------------------------------- */
+/* ---- front ends: each may be absent
+ * -------------------------------------------------------------- */
 
 int dmaf_pattern_init(void);
 void dmaf_pattern_exit(void);

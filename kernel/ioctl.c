@@ -25,11 +25,12 @@ static int get_struct(struct dmaf_dev *d, const char *what, void *to, u32 size, 
 	if (get_user(given, (u32 __user *)from))
 		return -EFAULT;
 	if (given < least || given > PAGE_SIZE)
-		return dmaf_refuse(d, -EINVAL, "%s: a struct of %u bytes; this kernel's has %u", what,
-				   given, size);
+		return dmaf_refuse(d, -EINVAL, "%s: a struct of %u bytes; this kernel's has %u",
+				   what, given, size);
 	err = copy_struct_from_user(to, size, from, given);
 	if (err == -E2BIG)
-		return dmaf_refuse(d, err, "%s: uses what this kernel does not know (%u bytes, here %u)",
+		return dmaf_refuse(d, err,
+				   "%s: uses what this kernel does not know (%u bytes, here %u)",
 				   what, given, size);
 	return err;
 }
@@ -51,8 +52,8 @@ static int info(struct dmaf_dev *d, struct dmaf_file *f, void __user *arg)
 	if (err)
 		return err;
 	i.version = DMAF_DRV_VERSION;
-	i.caps = d->desc.caps & (DMAF_DRV_CAP_TO_MEMORY | DMAF_DRV_CAP_FROM_MEMORY |
-				 DMAF_DRV_CAP_OVERWRITES);
+	i.caps = d->desc.caps &
+		 (DMAF_DRV_CAP_TO_MEMORY | DMAF_DRV_CAP_FROM_MEMORY | DMAF_DRV_CAP_OVERWRITES);
 	if (!d->ops)
 		i.caps |= DMAF_DRV_CAP_MEMORY_ONLY;
 	if (dmaf_translated(d->dma_dev))
@@ -73,14 +74,14 @@ static int info(struct dmaf_dev *d, struct dmaf_file *f, void __user *arg)
 
 static int check_flags(struct dmaf_dev *d, const struct dmaf_drv_setup *s)
 {
-	const u32 known = DMAF_DRV_SETUP_CONTIGUOUS | DMAF_DRV_SETUP_NO_HUGE |
-			  DMAF_DRV_SETUP_FROM_MEM;
+	const u32 known =
+		DMAF_DRV_SETUP_CONTIGUOUS | DMAF_DRV_SETUP_NO_HUGE | DMAF_DRV_SETUP_FROM_MEM;
 	u32 need = s->flags & DMAF_DRV_SETUP_FROM_MEM ? DMAF_DRV_CAP_FROM_MEMORY
 						      : DMAF_DRV_CAP_TO_MEMORY;
 
 	if (s->version != DMAF_DRV_VERSION)
-		return dmaf_refuse(d, -EINVAL, "SETUP: version %u; this kernel speaks %u", s->version,
-				   DMAF_DRV_VERSION);
+		return dmaf_refuse(d, -EINVAL, "SETUP: version %u; this kernel speaks %u",
+				   s->version, DMAF_DRV_VERSION);
 	if (s->reserved)
 		return dmaf_refuse(d, -EINVAL, "SETUP: reserved is %u, not 0", s->reserved);
 	if (s->flags & ~known)
@@ -122,22 +123,26 @@ static int check_block(struct dmaf_dev *d, struct dmaf_drv_setup *s)
 				   s->count, s->block);
 	/* The fill ring's offset begins there. */
 	if (s->block >= DMAF_DRV_OFF_FILL)
-		return dmaf_refuse(d, -EINVAL, "SETUP: blocks of %llu bytes; less than %llu would do",
-				   s->block, DMAF_DRV_OFF_FILL);
+		return dmaf_refuse(d, -EINVAL,
+				   "SETUP: blocks of %llu bytes; less than %llu would do", s->block,
+				   DMAF_DRV_OFF_FILL);
 	if (d->desc.block_max && s->block > d->desc.block_max)
-		return dmaf_refuse(d, -EINVAL, "SETUP: blocks of %llu bytes; this device fills %llu",
-				   s->block, d->desc.block_max);
+		return dmaf_refuse(d, -EINVAL,
+				   "SETUP: blocks of %llu bytes; this device fills %llu", s->block,
+				   d->desc.block_max);
 	if (!dmaf_is_aligned(s->block, align))
 		return dmaf_refuse(d, -EINVAL, "SETUP: blocks of %llu bytes; not a multiple of %u",
 				   s->block, align);
 	if (!s->stride)
 		s->stride = own_stride(d, s);
 	if (s->stride < s->block || !dmaf_is_aligned(s->stride, d->cache_align))
-		return dmaf_refuse(d, -EINVAL,
-				   "SETUP: stride %llu; at least the block's %llu and a multiple of %u",
-				   s->stride, s->block, d->cache_align);
+		return dmaf_refuse(
+			d, -EINVAL,
+			"SETUP: stride %llu; at least the block's %llu and a multiple of %u",
+			s->stride, s->block, d->cache_align);
 	if (check_mul_overflow(s->stride, (u64)s->count, &len) || len >= DMAF_DRV_OFF_FILL)
-		return dmaf_refuse(d, -EINVAL, "SETUP: %u blocks %llu apart; at most %llu bytes in all",
+		return dmaf_refuse(d, -EINVAL,
+				   "SETUP: %u blocks %llu apart; at most %llu bytes in all",
 				   s->count, s->stride, DMAF_DRV_OFF_FILL);
 	if ((u64)PAGE_ALIGN(len) >> PAGE_SHIFT > totalram_pages())
 		return dmaf_refuse(d, -ENOMEM, "SETUP: %llu bytes; this machine has %lu pages", len,
@@ -156,9 +161,10 @@ static int check_ring(struct dmaf_dev *d, struct dmaf_drv_setup *s)
 	if (!s->ring)
 		s->ring = roundup_pow_of_two(s->count);
 	if (!is_power_of_2(s->ring) || s->ring < s->count)
-		return dmaf_refuse(d, -EINVAL,
-				   "SETUP: %u ring slots for %u blocks; a power of two, at least %lu",
-				   s->ring, s->count, roundup_pow_of_two(s->count));
+		return dmaf_refuse(
+			d, -EINVAL,
+			"SETUP: %u ring slots for %u blocks; a power of two, at least %lu", s->ring,
+			s->count, roundup_pow_of_two(s->count));
 	return 0;
 }
 
@@ -168,7 +174,8 @@ static int check_user(struct dmaf_dev *d, const struct dmaf_drv_setup *s)
 
 	if (s->memory == DMAF_DRV_MEM_DRIVER) {
 		if (s->user_addr || s->user_len)
-			return dmaf_refuse(d, -EINVAL, "SETUP: user_addr without DMAF_DRV_MEM_USER");
+			return dmaf_refuse(d, -EINVAL,
+					   "SETUP: user_addr without DMAF_DRV_MEM_USER");
 		return 0;
 	}
 	if (!dmaf_is_aligned(s->user_addr, PAGE_SIZE) || !dmaf_is_aligned(s->user_len, PAGE_SIZE))
@@ -176,7 +183,8 @@ static int check_user(struct dmaf_dev *d, const struct dmaf_drv_setup *s)
 				   "SETUP: user memory %#llx, %llu bytes: not at multiples of %lu",
 				   s->user_addr, s->user_len, PAGE_SIZE);
 	if (s->user_len < need)
-		return dmaf_refuse(d, -EINVAL, "SETUP: %llu bytes of user memory; %u blocks need %llu",
+		return dmaf_refuse(d, -EINVAL,
+				   "SETUP: %llu bytes of user memory; %u blocks need %llu",
 				   s->user_len, s->count, need);
 	if (s->user_addr > ULONG_MAX || s->user_len > ULONG_MAX ||
 	    !access_ok((void __user *)(unsigned long)s->user_addr, s->user_len))
@@ -189,8 +197,8 @@ static int setup(struct dmaf_dev *d, struct dmaf_file *f, void __user *arg)
 {
 	struct dmaf_drv_setup s = {};
 	struct dmaf_queue *q;
-	int err = get_struct(d, "SETUP", &s, sizeof(s),
-			     offsetof(struct dmaf_drv_setup, data_len), arg);
+	int err = get_struct(d, "SETUP", &s, sizeof(s), offsetof(struct dmaf_drv_setup, data_len),
+			     arg);
 
 	if (err)
 		return err;
@@ -269,8 +277,8 @@ static int sync(struct dmaf_dev *d, struct dmaf_file *f, void __user *arg)
 	if (s.to > DMAF_DRV_SYNC_FOR_DEVICE)
 		return dmaf_refuse(d, -EINVAL, "SYNC: to %u; 0 is the CPU, 1 the device", s.to);
 	if (s.off > q->region->len || s.len > q->region->len - s.off)
-		return dmaf_refuse(d, -EINVAL, "SYNC: %llu bytes at %llu; the region has %llu", s.len,
-				   s.off, q->region->len);
+		return dmaf_refuse(d, -EINVAL, "SYNC: %llu bytes at %llu; the region has %llu",
+				   s.len, s.off, q->region->len);
 	/* A device that drives itself syncs itself: by hand is for memory-only ones. */
 	if (d->ops)
 		return dmaf_refuse(d, -EOPNOTSUPP, "SYNC: this device's driver does it");

@@ -45,7 +45,8 @@ struct dmaf_dev *dmaflow_register(const struct dmaflow_desc *desc)
 	struct dmaf_dev *d;
 	int nr, err;
 
-	if (!desc->dma_dev || !desc->front || (desc->ops && (!desc->ops->start || !desc->ops->stop)))
+	if (!desc->dma_dev || !desc->front ||
+	    (desc->ops && (!desc->ops->start || !desc->ops->stop)))
 		return ERR_PTR(-EINVAL);
 	d = kzalloc(sizeof(*d), GFP_KERNEL);
 	if (!d)
@@ -85,7 +86,8 @@ void dmaflow_unregister(struct dmaf_dev *d)
 	WRITE_ONCE(d->gone, true);
 	if (d->q) {
 		dmaf_queue_stop(d, d->q);
-		/* The pages live on; that they are mapped for a device that is gone must end here. */
+		/* The pages live on; that they are mapped for a device that is gone must end here.
+		 */
 		dmaf_region_unmap(d->q->region);
 	}
 	mutex_unlock(&d->lock);
@@ -111,8 +113,7 @@ static const struct {
 	int (*init)(void);
 	void (*exit)(void);
 } frontends[] = {
-	{dmaf_pattern_init, dmaf_pattern_exit},
-	{dmaf_memory_init, dmaf_memory_exit},
+	{dmaf_pattern_init, dmaf_pattern_exit}, {dmaf_memory_init, dmaf_memory_exit},
 #ifdef CONFIG_PCI
 	{dmaf_edu_init, dmaf_edu_exit},
 #endif
@@ -163,8 +164,7 @@ static int __init dmaf_init(void)
 	return 0;
 shmem:
 	dmaf_shmem_exit();
-class:
-	class_destroy(class);
+	class : class_destroy(class);
 chrdev:
 	unregister_chrdev_region(first, DEVICES);
 	return err;
@@ -185,4 +185,5 @@ static void __exit dmaf_exit(void)
 module_init(dmaf_init);
 module_exit(dmaf_exit);
 MODULE_LICENSE("GPL");
-MODULE_DESCRIPTION("Device memory that the kernel can send, store and pin, in shared queues of blocks");
+MODULE_DESCRIPTION(
+	"Device memory that the kernel can send, store and pin, in shared queues of blocks");

@@ -36,7 +36,8 @@ static int make_rings(struct dmaf_queue *q, u32 slots)
 	if (!err)
 		err = dmaf_ring_cons_init(&q->fill, q->fill_mem, q->fill_len, &g);
 	if (!err)
-		err = make_ring(&q->done_mem, &q->done_len, slots, sizeof(struct dmaf_drv_done), &g);
+		err = make_ring(&q->done_mem, &q->done_len, slots, sizeof(struct dmaf_drv_done),
+				&g);
 	if (!err)
 		err = dmaf_ring_prod_init(&q->done, q->done_mem, q->done_len, &g);
 	return err;
@@ -58,7 +59,9 @@ static int check_contiguous(struct dmaf_dev *d, const struct dmaf_queue *q)
 	if (!bad)
 		return 0;
 	return dmaf_refuse(d, -E2BIG,
-			   "SETUP: %llu contiguous bytes a block asked; %u of %u blocks are not, the shortest run is %llu: use an IOMMU, blocks of at most %llu, or a device with scatter-gather",
+			   "SETUP: %llu contiguous bytes a block asked; %u of %u blocks are not, "
+			   "the shortest run is %llu: use an IOMMU, blocks of at most %llu, or a "
+			   "device with scatter-gather",
 			   q->block, bad, q->count, shortest, shortest);
 }
 
@@ -113,7 +116,8 @@ void dmaf_queue_free(struct dmaf_queue *q)
 	kfree(q);
 }
 
-/* ---- under qlock ------------------------------------------------------------------------------ */
+/* ---- under qlock ------------------------------------------------------------------------------
+ */
 
 static void stop_by(struct dmaf_dev *d, struct dmaf_queue *q, int err)
 {
@@ -147,7 +151,8 @@ static void refuse_fill(struct dmaf_dev *d, struct dmaf_queue *q, const struct d
 		dmaf_refuse(d, 0, "fill ring: block %u of %u; stopped", e->index, q->count);
 	} else if (e->flags || e->len > q->block) {
 		q->stats.bad_index++;
-		dmaf_refuse(d, 0, "fill ring: block %u with flags %#x, length %llu of %llu; stopped",
+		dmaf_refuse(d, 0,
+			    "fill ring: block %u with flags %#x, length %llu of %llu; stopped",
 			    e->index, e->flags, e->len, q->block);
 	} else {
 		q->stats.not_owned++;
@@ -231,7 +236,8 @@ static int take_locked(struct dmaf_dev *d, struct dmaf_queue *q, u32 *index)
 	return 0;
 }
 
-/* ---- for front ends ---------------------------------------------------------------------------- */
+/* ---- for front ends ----------------------------------------------------------------------------
+ */
 
 int dmaflow_take(struct dmaf_dev *d, struct dmaflow_block *b)
 {
@@ -352,7 +358,8 @@ void dmaflow_failed(struct dmaf_dev *d, int err)
 }
 EXPORT_SYMBOL_GPL(dmaflow_failed);
 
-/* ---- under d->lock ------------------------------------------------------------------------------ */
+/* ---- under d->lock ------------------------------------------------------------------------------
+ */
 
 int dmaf_queue_start(struct dmaf_dev *d, struct dmaf_queue *q)
 {
@@ -430,7 +437,8 @@ void dmaf_queue_kick(struct dmaf_dev *d, struct dmaf_queue *q)
 		d->ops->kick(d->priv);
 }
 
-/* ---- where a block lies --------------------------------------------------------------------------- */
+/* ---- where a block lies
+ * --------------------------------------------------------------------------- */
 
 dmaf_iova dmaflow_block_run(struct dmaf_dev *d, const struct dmaflow_block *b, u64 at, u64 *len)
 {

@@ -52,12 +52,14 @@ static int map(struct dmaf_dev *d, struct dmaf_region *r)
 	far = dmaf_region_unreachable(r, d->dma_dev);
 	if (far)
 		return dmaf_refuse(d, -ERANGE,
-				   "SETUP: %lu of %lu pages are beyond the device's reach (mask %#llx): use driver memory, or an IOMMU",
+				   "SETUP: %lu of %lu pages are beyond the device's reach (mask "
+				   "%#llx): use driver memory, or an IOMMU",
 				   far, r->npages, dma_get_mask(d->dma_dev));
 	err = dma_map_sgtable(d->dma_dev, &r->sgt, r->dir, DMA_ATTR_SKIP_CPU_SYNC);
 	if (err)
 		return dmaf_refuse(d, err,
-				   "SETUP: %llu bytes in %u runs can't be mapped for the device (mask %#llx, largest mapping %zu): error %d",
+				   "SETUP: %llu bytes in %u runs can't be mapped for the device "
+				   "(mask %#llx, largest mapping %zu): error %d",
 				   r->len, r->sgt.orig_nents, dma_get_mask(d->dma_dev),
 				   dma_max_mapping_size(d->dma_dev), err);
 	r->mapped = true;
@@ -71,7 +73,8 @@ static enum dma_data_direction direction(const struct dmaf_dev *d, const struct 
 	return set->flags & DMAF_DRV_SETUP_FROM_MEM ? DMA_TO_DEVICE : DMA_FROM_DEVICE;
 }
 
-struct dmaf_region *dmaf_region_create(struct dmaf_dev *d, const struct dmaf_drv_setup *set, u64 len)
+struct dmaf_region *dmaf_region_create(struct dmaf_dev *d, const struct dmaf_drv_setup *set,
+				       u64 len)
 {
 	struct dmaf_region *r = kzalloc(sizeof(*r), GFP_KERNEL);
 	int err = -ENOMEM;
@@ -84,8 +87,8 @@ struct dmaf_region *dmaf_region_create(struct dmaf_dev *d, const struct dmaf_drv
 	spin_lock_init(&r->export_lock);
 	INIT_LIST_HEAD(&r->exports);
 	r->dir = direction(d, set);
-	r->seg_max = d->desc.flags & DMAFLOW_SELF_MAPPED ? U64_MAX
-							 : dma_get_max_seg_size(d->dma_dev);
+	r->seg_max =
+		d->desc.flags & DMAFLOW_SELF_MAPPED ? U64_MAX : dma_get_max_seg_size(d->dma_dev);
 	r->iommu = dmaf_translated(d->dma_dev);
 	r->pages = kvmalloc_array(r->npages, sizeof(*r->pages), GFP_KERNEL);
 	if (!r->pages) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Driver memory: the pages of an unlinked tmpfs file. Why tmpfs: its mappings are ordinary ones that
- * everything in the kernel can pin (io_uring's fixed buffers on 6.1 accept no other file), and may
- * be huge. docs/kernel.md weighs the alternatives.
+ * Driver memory: the pages of an unlinked tmpfs file. Why tmpfs: its mappings are ordinary ones
+ * that everything in the kernel can pin (io_uring's fixed buffers on 6.1 accept no other file), and
+ * may be huge. docs/kernel.md weighs the alternatives.
  *
  * The device writes into pages, user space maps the file: nothing may part the two. Each page is
  * held from set-up to teardown, which keeps it from being swapped, migrated or replaced; sealed
@@ -60,8 +60,8 @@ static void seal(struct inode *inode)
 {
 	SHMEM_I(inode)->seals |= F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 	/*
-	 * vfs_fallocate() refuses it, and with it MADV_REMOVE; so does opening it for writing by way
-	 * of /proc. No operations of our own, that would have to outlive the module.
+	 * vfs_fallocate() refuses it, and with it MADV_REMOVE; so does opening it for writing by
+	 * way of /proc. No operations of our own, that would have to outlive the module.
 	 */
 	inode_lock(inode);
 	inode_set_flags(inode, S_IMMUTABLE, S_IMMUTABLE);
@@ -78,12 +78,12 @@ static int read_in(struct dmaf_dev *d, struct dmaf_region *r, gfp_t gfp)
 			return -EINTR;
 		page = shmem_read_mapping_page_gfp(mapping, r->pinned, gfp);
 		if (IS_ERR(page))
-			return dmaf_refuse(d, PTR_ERR(page),
-					   "SETUP: memory ended after %lu of %lu pages%s; ask for less",
-					   r->pinned, r->npages,
-					   gfp & (GFP_DMA | GFP_DMA32)
-						   ? " that the device's DMA mask reaches"
-						   : "");
+			return dmaf_refuse(
+				d, PTR_ERR(page),
+				"SETUP: memory ended after %lu of %lu pages%s; ask for less",
+				r->pinned, r->npages,
+				gfp & (GFP_DMA | GFP_DMA32) ? " that the device's DMA mask reaches"
+							    : "");
 		r->pages[r->pinned] = page;
 		cond_resched();
 	}
@@ -91,8 +91,8 @@ static int read_in(struct dmaf_dev *d, struct dmaf_region *r, gfp_t gfp)
 }
 
 /*
- * The file may be longer than the region, so that the last pages of it are one huge page, too: where
- * half of that would be used anyway, or where a block must be in one piece.
+ * The file may be longer than the region, so that the last pages of it are one huge page, too:
+ * where half of that would be used anyway, or where a block must be in one piece.
  */
 static u64 file_len(const struct dmaf_region *r, u32 flags)
 {
@@ -115,7 +115,8 @@ int dmaf_shmem_get(struct dmaf_dev *d, struct dmaf_region *r, u32 flags)
 		int err = PTR_ERR(r->file);
 
 		r->file = NULL;
-		return dmaf_refuse(d, err, "SETUP: %llu bytes of driver memory: error %d; ask for less",
+		return dmaf_refuse(d, err,
+				   "SETUP: %llu bytes of driver memory: error %d; ask for less",
 				   r->len, err);
 	}
 	mapping_set_gfp_mask(r->file->f_mapping, gfp);

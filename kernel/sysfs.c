@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* /sys/class/dmaflow/dmaflowN: what a shell script asks for. The same as INFO, SEGMENTS and STATS. */
+/* /sys/class/dmaflow/dmaflowN: what a shell script asks for. The same as INFO, SEGMENTS and STATS.
+ */
 #include <linux/device.h>
 #include <linux/sysfs.h>
 
@@ -78,12 +79,8 @@ static ssize_t stats_show(struct device *dev, struct device_attribute *attr, cha
 static DEVICE_ATTR_RO(stats);
 
 static struct attribute *attributes[] = {
-	&dev_attr_front.attr,
-	&dev_attr_name.attr,
-	&dev_attr_size.attr,
-	&dev_attr_segments.attr,
-	&dev_attr_stats.attr,
-	NULL,
+	&dev_attr_front.attr,    &dev_attr_name.attr,  &dev_attr_size.attr,
+	&dev_attr_segments.attr, &dev_attr_stats.attr, NULL,
 };
 static const struct attribute_group group = {.attrs = attributes};
 const struct attribute_group *dmaf_groups[] = {&group, NULL};

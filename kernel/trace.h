@@ -8,6 +8,8 @@
 
 #include <linux/tracepoint.h>
 
+/* clang-format off */
+
 TRACE_EVENT(dmaflow_take,
 	TP_PROTO(u32 dev, u32 index, u64 len),
 	TP_ARGS(dev, index, len),

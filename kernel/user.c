@@ -40,10 +40,12 @@ static int check_backing(struct dmaf_dev *d, u64 addr, u64 len)
 	}
 	mmap_read_unlock(mm);
 	if (err == -EFAULT)
-		return dmaf_refuse(d, err, "SETUP: nothing is mapped at %#llx of the user's memory", at);
+		return dmaf_refuse(d, err, "SETUP: nothing is mapped at %#llx of the user's memory",
+				   at);
 	if (err)
 		return dmaf_refuse(d, err,
-				   "SETUP: user memory at %#llx is neither a MAP_SHARED memfd nor MAP_SHARED huge pages",
+				   "SETUP: user memory at %#llx is neither a MAP_SHARED memfd nor "
+				   "MAP_SHARED huge pages",
 				   at);
 	return 0;
 }
@@ -61,9 +63,10 @@ static int pin(struct dmaf_dev *d, struct dmaf_region *r, u64 addr)
 		n = pin_user_pages_fast(addr + ((u64)r->pinned << PAGE_SHIFT), n, flags,
 					r->pages + r->pinned);
 		if (n <= 0)
-			return dmaf_refuse(d, n ? n : -EFAULT,
-					   "SETUP: page %lu of %lu of the user's memory can't be pinned (%d)",
-					   r->pinned, r->npages, n);
+			return dmaf_refuse(
+				d, n ? n : -EFAULT,
+				"SETUP: page %lu of %lu of the user's memory can't be pinned (%d)",
+				r->pinned, r->npages, n);
 		r->pinned += n;
 	}
 	return 0;
@@ -78,7 +81,8 @@ int dmaf_user_get(struct dmaf_dev *d, struct dmaf_region *r, u64 addr)
 	err = account_locked_vm(current->mm, r->npages, true);
 	if (err)
 		return dmaf_refuse(d, err,
-				   "SETUP: %lu pages to pin are above RLIMIT_MEMLOCK (%lu bytes): raise it by ulimit -l",
+				   "SETUP: %lu pages to pin are above RLIMIT_MEMLOCK (%lu bytes): "
+				   "raise it by ulimit -l",
 				   r->npages, rlimit(RLIMIT_MEMLOCK));
 	mmgrab(current->mm);
 	r->mm = current->mm;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A driver of one's own with a queue of blocks: /dev/dmaflowN for a device that makes a number every
- * ten milliseconds. Real hardware programs dmaflow_block_run() addresses instead of writing itself,
- * leaves out DMAFLOW_SELF_MAPPED, and calls dmaflow_done() from its interrupt.
+ * A driver of one's own with a queue of blocks: /dev/dmaflowN for a device that makes a number
+ * every ten milliseconds. Real hardware programs dmaflow_block_run() addresses instead of writing
+ * itself, leaves out DMAFLOW_SELF_MAPPED, and calls dmaflow_done() from its interrupt.
  */
 #include <linux/dma-mapping.h>
 #include <linux/highmem.h>

@@ -15,8 +15,8 @@
  *              dmaflow,source = /bits/ 64 <0x20000000 0x100000>;  where samples lie
  *      };
  *
- * A memcpy without a source copies the content of the pattern device from a buffer of its own: no CPU
- * writes into a block then either.
+ * A memcpy without a source copies the content of the pattern device from a buffer of its own: no
+ * CPU writes into a block then either.
  */
 #include <linux/dmaengine.h>
 #include <linux/module.h>
@@ -99,10 +99,11 @@ static void feed(struct engine *e)
 			break;
 		tx = prepare(e, s);
 		if (!tx) {
-			dev_notice_ratelimited(e->dev,
-					       "the engine refuses a block of %llu bytes in %u pieces at most%s\n",
-					       s->block.len, MAX_SEGS,
-					       e->memcpy ? "; a memcpy needs contiguous ones" : "");
+			dev_notice_ratelimited(
+				e->dev,
+				"the engine refuses a block of %llu bytes in %u pieces at most%s\n",
+				s->block.len, MAX_SEGS,
+				e->memcpy ? "; a memcpy needs contiguous ones" : "");
 			dmaflow_failed(e->flow, -EIO);
 			break;
 		}
@@ -161,7 +162,8 @@ static int alloc_own(struct engine *e, unsigned int n)
 	for (i = 0; i < n; i++) {
 		struct slot *s = &e->slots[i];
 
-		s->own = dma_alloc_coherent(e->chan->device->dev, e->block, &s->own_iova, GFP_KERNEL);
+		s->own = dma_alloc_coherent(e->chan->device->dev, e->block, &s->own_iova,
+					    GFP_KERNEL);
 		if (!s->own) {
 			free_own(e);
 			return -ENOMEM;

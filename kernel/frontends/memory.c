@@ -44,7 +44,8 @@ static int probe(struct platform_device *pdev)
 	device_property_read_string(&pdev->dev, "label", &desc.name);
 	device_property_read_u32(&pdev->dev, "dma-bits", &bits);
 	if (!bits || bits > 64)
-		return dev_err_probe(&pdev->dev, -EINVAL, "dma-bits is %u; 1 to 64 would do\n", bits);
+		return dev_err_probe(&pdev->dev, -EINVAL, "dma-bits is %u; 1 to 64 would do\n",
+				     bits);
 	err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(bits));
 	if (err)
 		return dev_err_probe(&pdev->dev, err, "the bus has no DMA mask of %u bits\n", bits);
@@ -125,7 +126,7 @@ int dmaf_memory_init(void)
 	copy = kstrdup(memory, GFP_KERNEL);
 	if (!copy)
 		err = -ENOMEM;
-	for (rest = copy; !err && (item = strsep(&rest, ",")); )
+	for (rest = copy; !err && (item = strsep(&rest, ","));)
 		err = parse(item);
 	kfree(copy);
 	if (err) {

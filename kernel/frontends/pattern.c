@@ -100,8 +100,8 @@ static u64 due(const struct pattern *p, u64 start, u64 offset)
 }
 
 /*
- * Takes what there is. Not after each -EAGAIN again while there is work: every such call asks for one
- * more kick.
+ * Takes what there is. Not after each -EAGAIN again while there is work: every such call asks for
+ * one more kick.
  */
 static void take(struct pattern *p)
 {
@@ -111,7 +111,8 @@ static void take(struct pattern *p)
 		int err;
 
 		WRITE_ONCE(p->kicked, false);
-		/* Pairs with kick(): for a block that the next call does not see yet, it comes later. */
+		/* Pairs with kick(): for a block that the next call does not see yet, it comes
+		 * later. */
 		smp_mb();
 		err = dmaflow_take(p->dev, &p->held[(p->head + p->nheld) % DEPTH]);
 		if (err) {

@@ -30,7 +30,7 @@
 
 #define BUFFER 0x40000 /* the device's own address of its buffer */
 /* Half of the buffer: QEMU up to 9.0 ends itself when asked for all of it. */
-#define PIECE  2048u
+#define PIECE 2048u
 
 /* A piece takes the device 100 ms. */
 #define PIECE_MS 1000u
@@ -111,8 +111,7 @@ static void advance(struct edu *e)
 	if (!e->running)
 		return;
 	if (e->second) {
-		if (e->from_memory &&
-		    !dmaf_words_right(e->scratch, e->piece, e->offset + e->at, 0))
+		if (e->from_memory && !dmaf_words_right(e->scratch, e->piece, e->offset + e->at, 0))
 			e->damaged = true;
 		e->at += e->piece;
 	}

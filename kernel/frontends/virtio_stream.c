@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * virtio-stream: a virtio entropy device taken for a source of samples, because what the host puts
- * into it comes out in order, by DMA, at gigabytes per second. Only with virtio=1, so that no machine
- * loses its entropy by accident.
+ * into it comes out in order, by DMA, at gigabytes per second. Only with virtio=1, so that no
+ * machine loses its entropy by accident.
  *
  * virtio maps buffers by itself on every kernel that this is for; a second mapping of the core's
- * would overlap with it. A buffer comes back with as much as the host had: those are partial blocks.
+ * would overlap with it. A buffer comes back with as much as the host had: those are partial
+ * blocks.
  */
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -29,7 +30,7 @@ MODULE_PARM_DESC(virtio_depth, "blocks that a virtio device has at once; its que
 struct stream {
 	struct virtio_device *vdev;
 	struct dmaf_dev *dev;
-	spinlock_t lock; /* vq and what follows, against the interrupt */
+	spinlock_t lock;      /* vq and what follows, against the interrupt */
 	struct virtqueue *vq; /* NULL: stopped, and the device reset */
 	unsigned int depth, free;
 	struct dmaflow_block blocks[MAX_SLOTS];
@@ -53,7 +54,8 @@ static void feed(struct stream *s)
 		if (err) {
 			/* The block stays the device's until stop. */
 			dev_notice_ratelimited(&s->vdev->dev,
-					       "a block of %llu bytes: error %d; larger pages or smaller blocks would do\n",
+					       "a block of %llu bytes: error %d; larger pages or "
+					       "smaller blocks would do\n",
 					       b->len, err);
 			dmaflow_failed(s->dev, err);
 			break;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* For guest programs that talk to /dev/dmaflowN: TAP, a queue with both rings mapped, the pattern. */
+/* For guest programs that talk to /dev/dmaflowN: TAP, a queue with both rings mapped, the pattern.
+ */
 #ifndef DMAF_TESTS_DRV_H
 #define DMAF_TESTS_DRV_H
 

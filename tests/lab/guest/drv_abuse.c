@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Random ioctls, mappings, polls and ring contents, from several processes at once. There is no right
- * answer but the kernel's silence: the lab searches its log afterwards.
+ * Random ioctls, mappings, polls and ring contents, from several processes at once. There is no
+ * right answer but the kernel's silence: the lab searches its log afterwards.
  *
  * usage: drv_abuse SECONDS SEED DEVICE...
  */
@@ -24,8 +24,9 @@ static uint64_t rnd(void)
 /* Small, at a border, or anything. */
 static uint64_t value(void)
 {
-	static const uint64_t borders[] = {0, 1, 2, 63, 64, 4095, 4096, 4097, 65536, 1 << 20, 2 << 20,
-					   ~0u, 1ull << 32, 1ull << 40, 1ull << 63, ~0ull};
+	static const uint64_t borders[] = {
+		0,     1,       2,       63,  64,         4095,       4096,       4097,
+		65536, 1 << 20, 2 << 20, ~0u, 1ull << 32, 1ull << 40, 1ull << 63, ~0ull};
 
 	switch (rnd() % 4) {
 	case 0: return borders[rnd() % (sizeof(borders) / sizeof(*borders))];
@@ -80,8 +81,8 @@ static void maps(int fd)
 	static const uint64_t offs[] = {DMAF_DRV_OFF_DATA, DMAF_DRV_OFF_FILL, DMAF_DRV_OFF_DONE};
 	uint64_t off = offs[rnd() % 3] + (rnd() % 4 ? 0 : value() & ~4095ull);
 	size_t len = rnd() % 4 ? 4096 * (1 + rnd() % 40) : (size_t)value();
-	uint32_t *m = mmap(NULL, len, PROT_READ | PROT_WRITE, rnd() % 8 ? MAP_SHARED : MAP_PRIVATE, fd,
-			   (off_t)off);
+	uint32_t *m = mmap(NULL, len, PROT_READ | PROT_WRITE, rnd() % 8 ? MAP_SHARED : MAP_PRIVATE,
+			   fd, (off_t)off);
 
 	if (m == MAP_FAILED)
 		return;
@@ -104,7 +105,8 @@ static void abuse(int n, char **devs, uint64_t seed, double seconds)
 		struct pollfd p = {.fd = fd[i], .events = (short)rnd()};
 
 		if (fd[i] < 0) {
-			fd[i] = open(devs[rnd() % (unsigned int)n], O_RDWR | O_NONBLOCK | O_CLOEXEC);
+			fd[i] = open(devs[rnd() % (unsigned int)n],
+				     O_RDWR | O_NONBLOCK | O_CLOEXEC);
 			continue;
 		}
 		switch (rnd() % 8) {
@@ -147,9 +149,10 @@ int main(int argc, char **argv)
 		wait(&status);
 		kids--;
 		/* Its own memory it may well have hit. */
-		odd += WIFSIGNALED(status) && WTERMSIG(status) != SIGSEGV && WTERMSIG(status) != SIGBUS;
+		odd += WIFSIGNALED(status) && WTERMSIG(status) != SIGSEGV &&
+		       WTERMSIG(status) != SIGBUS;
 	}
-	ok(!odd && runs > 2, "%llu processes of random calls, %d of them odd", (unsigned long long)runs,
-	   odd);
+	ok(!odd && runs > 2, "%llu processes of random calls, %d of them odd",
+	   (unsigned long long)runs, odd);
 	return drv_end();
 }

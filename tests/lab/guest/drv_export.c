@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * dma-buf export, with an importer (tests/lab/importer): who has a block mapped, or a fence on it, keeps
- * it from being filled again; the pages outlive the device's file.
+ * dma-buf export, with an importer (tests/lab/importer): who has a block mapped, or a fence on it,
+ * keeps it from being filled again; the pages outlive the device's file.
  *
  * usage: drv_export DEVICE
  */
@@ -27,7 +27,8 @@ static void refusals(struct drv *q)
 	fails(ioctl(q->fd, DMAF_IOC_EXPORT, &e), EINVAL, "an unknown flag");
 }
 
-/* The content of block 1 is the same for the exporter, the importer and a mapping of the dma-buf. */
+/* The content of block 1 is the same for the exporter, the importer and a mapping of the dma-buf.
+ */
 static void content(struct drv *q, int fd)
 {
 	struct dma_buf_sync begin = {DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ};
@@ -37,7 +38,8 @@ static void content(struct drv *q, int fd)
 
 	for (uint64_t i = 0; i < q->s.block; i++)
 		sum += at[i] = (unsigned char)(i * 31 + (i >> 7));
-	ok((uint32_t)ioctl(importer, 0xdb05, fd) == (sum & 0x7fffffff), "an importer reads the block");
+	ok((uint32_t)ioctl(importer, 0xdb05, fd) == (sum & 0x7fffffff),
+	   "an importer reads the block");
 	m = mmap(NULL, q->s.block, PROT_READ, MAP_SHARED, fd, 0);
 	works(ioctl(fd, DMA_BUF_IOCTL_SYNC, &begin), "begin of CPU access");
 	ok(m != MAP_FAILED && !memcmp(m, at, q->s.block), "so does a mapping of the dma-buf");
@@ -107,7 +109,8 @@ static void outlives(const char *dev)
 	works(fd, "export of the whole region");
 	works(ioctl(importer, 0xdb01, fd), "imported");
 	drv_close(&q, 0);
-	ok((uint32_t)ioctl(importer, 0xdb05, fd) == (sum & 0x7fffffff), "it outlives the device's file");
+	ok((uint32_t)ioctl(importer, 0xdb05, fd) == (sum & 0x7fffffff),
+	   "it outlives the device's file");
 	close(fd);
 	works(ioctl(importer, 0xdb02), "the importer lets go last");
 }

@@ -41,7 +41,8 @@ static long settled(const char *what, long want)
 /* Streams for ever, each block into a socket by reference and into a pipe that nobody reads. */
 static void victim(const char *dev)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9),
+	struct sockaddr_in to = {.sin_family = AF_INET,
+				 .sin_port = htons(9),
 				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int one = 1, p[2], tx = socket(AF_INET, SOCK_DGRAM, 0);
 	struct drv q = {.s = drv_ask(65536, 16)};
@@ -129,8 +130,9 @@ static void unbinds(const char *dev, const char *driver, const char *name)
 	else
 		ok(!ioctl(q.fd, DMAF_IOC_START) && drv_next(&q, &e, 20000) == 1, "it streams");
 	memcpy(copy, q.data + e.index * q.s.stride, 65536);
-	ok(!pipe(p) && vmsplice(p[1], &(struct iovec){q.data + e.index * q.s.stride, 65536}, 1, 0) ==
-			       65536, "a block is in flight in a pipe");
+	ok(!pipe(p) && vmsplice(p[1], &(struct iovec){q.data + e.index * q.s.stride, 65536}, 1,
+				0) == 65536,
+	   "a block is in flight in a pipe");
 	idle = open(dev, O_RDWR);
 	ok(tell(driver, "unbind", name), "unbound while it streams");
 	pfd = (struct pollfd){.fd = q.fd, .events = POLLIN};
@@ -138,7 +140,8 @@ static void unbinds(const char *dev, const char *driver, const char *name)
 	fails(ioctl(q.fd, DMAF_IOC_START), ENODEV, "START");
 	fails(ioctl(q.fd, DMAF_IOC_INFO, &info), ENODEV, "INFO");
 	fails(ioctl(idle, DMAF_IOC_INFO, &info), ENODEV, "INFO of an idle opener");
-	fails(mmap(NULL, 4096, PROT_READ, MAP_SHARED, q.fd, 0) == MAP_FAILED ? -1 : 0, ENODEV, "mmap");
+	fails(mmap(NULL, 4096, PROT_READ, MAP_SHARED, q.fd, 0) == MAP_FAILED ? -1 : 0, ENODEV,
+	      "mmap");
 	fails(open(dev, O_RDWR), ENOENT, "open");
 	ok(!memcmp(copy, q.data + e.index * q.s.stride, 65536), "the mapping still holds it");
 	drv_close(&q, 1);

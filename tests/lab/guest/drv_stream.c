@@ -3,8 +3,8 @@
  * Streams from, or to, any device and checks what can be checked: content of the pattern, numbers,
  * bus addresses, figures.
  *
- * usage: drv_stream DEVICE BLOCK COUNT BYTES [pattern|any] [contiguous] [no-huge] [from-memory] [iommu]
- *        [bounced]
+ * usage: drv_stream DEVICE BLOCK COUNT BYTES [pattern|any] [contiguous] [no-huge] [from-memory]
+ * [iommu] [bounced]
  */
 #include "drv.h"
 
@@ -49,8 +49,8 @@ static void segments(struct drv *q, int iommu, int bounced)
 	if (s.count && dmaf_iova_is_none(seg[0].iova))
 		printf("# no bus addresses: the device maps itself\n");
 	else
-		ok(iommu || bounced ? same == 0 : same == s.count, "%llu bus addresses are physical, of %u",
-		   (unsigned long long)same, s.count);
+		ok(iommu || bounced ? same == 0 : same == s.count,
+		   "%llu bus addresses are physical, of %u", (unsigned long long)same, s.count);
 	free(seg);
 }
 
@@ -114,21 +114,22 @@ int main(int argc, char **argv)
 	if (!works(drv_open(&q, argv[1]), "SETUP, mapped"))
 		return drv_end();
 	ioctl(q.fd, DMAF_IOC_INFO, &info);
-	printf("# %s %s: mask %#llx, caps %#x, %u segments, pages of %llu, stride %llu\n", info.front,
-	       info.name, (unsigned long long)info.dma_mask, info.caps, q.s.segments,
+	printf("# %s %s: mask %#llx, caps %#x, %u segments, pages of %llu, stride %llu\n",
+	       info.front, info.name, (unsigned long long)info.dma_mask, info.caps, q.s.segments,
 	       (unsigned long long)q.s.page, (unsigned long long)q.s.stride);
 	ok(!(info.caps & DMAF_DRV_CAP_IOMMU) == !has(argc, argv, "iommu"), "an IOMMU as expected");
 	memset(q.data, 0xa5, q.s.data_len);
 	segments(&q, has(argc, argv, "iommu"), bounced);
 	if (!(info.caps & DMAF_DRV_CAP_MEMORY_ONLY)) {
-		ok(stream(&q, bytes, content && !from, from), "%llu bytes%s", (unsigned long long)bytes,
-		   content ? ", every one right" : "");
+		ok(stream(&q, bytes, content && !from, from), "%llu bytes%s",
+		   (unsigned long long)bytes, content ? ", every one right" : "");
 		works(ioctl(q.fd, DMAF_IOC_STOP), "STOP");
 		while (drv_next(&q, &e, 0) == 1)
 			back += !!(e.flags & DMAF_DRV_RETURNED);
 		printf("# %u came back unfilled\n", back);
 		works(ioctl(q.fd, DMAF_IOC_STATS, &st), "STATS");
-		printf("# filled %llu bytes %llu bounced %llu sync cpu %llu device %llu kicks %llu interrupts %llu\n",
+		printf("# filled %llu bytes %llu bounced %llu sync cpu %llu device %llu kicks %llu "
+		       "interrupts %llu\n",
 		       (unsigned long long)st.filled, (unsigned long long)st.bytes,
 		       (unsigned long long)st.bounced_bytes, (unsigned long long)st.sync_cpu_bytes,
 		       (unsigned long long)st.sync_device_bytes, (unsigned long long)st.kicks,
