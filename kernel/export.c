@@ -129,8 +129,11 @@ static void unmap(struct dma_buf_attachment *at, struct sg_table *sgt, enum dma_
 	atomic_dec(&x->mapped);
 }
 
-/* Our own device has handed the block over already; this is for the importers' devices. */
-static void sync(struct export *x, enum dma_data_direction dir, bool for_cpu)
+/*
+ * Our own device has handed the block over already; this is for the importers' devices. In the
+ * direction that each is mapped in: whatever the CPU means to do, a sync in another is an error.
+ */
+static void sync(struct export *x, bool for_cpu)
 {
 	struct mapping *m;
 
@@ -140,22 +143,22 @@ static void sync(struct export *x, enum dma_data_direction dir, bool for_cpu)
 		if (!m->mapped)
 			continue;
 		if (for_cpu)
-			dma_sync_sgtable_for_cpu(m->dev, &m->sgt, dir);
+			dma_sync_sgtable_for_cpu(m->dev, &m->sgt, m->dir);
 		else
-			dma_sync_sgtable_for_device(m->dev, &m->sgt, dir);
+			dma_sync_sgtable_for_device(m->dev, &m->sgt, m->dir);
 	}
 	mutex_unlock(&x->lock);
 }
 
 static int begin(struct dma_buf *buf, enum dma_data_direction dir)
 {
-	sync(buf->priv, dir, true);
+	sync(buf->priv, true);
 	return 0;
 }
 
 static int end(struct dma_buf *buf, enum dma_data_direction dir)
 {
-	sync(buf->priv, dir, false);
+	sync(buf->priv, false);
 	return 0;
 }
 

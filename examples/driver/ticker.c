@@ -10,7 +10,7 @@
 #include <linux/platform_device.h>
 #include <linux/workqueue.h>
 
-#include "dmaflow.h"
+#include <dmaflow.h>
 
 static struct platform_device *pdev;
 static struct dmaf_dev *dev;
