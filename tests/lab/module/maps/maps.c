@@ -5,12 +5,20 @@
  *	/dev/map_pfn        remap_pfn_range() of its pages
  *	/dev/map_coherent   dma_mmap_coherent() of memory of the DMA API, no IOMMU in front of it
  *	/dev/map_pages      split pages, vm_map_pages()
+ *
+ * And one that takes hold of the caller's memory and lets go again, as a driver or the network
+ *does:
+ *
+ *	/dev/map_pin        ioctl(fd, MAP_PIN, &struct map_pin)
  */
 #include <linux/dma-mapping.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
+#include <linux/uaccess.h>
+
+#include "maps.h"
 
 #define LEN   (1u << 20)
 #define PAGES (LEN / PAGE_SIZE)
@@ -38,14 +46,46 @@ static int pages_mmap(struct file *file, struct vm_area_struct *vma)
 	return vm_map_pages(vma, pages, PAGES);
 }
 
+static long pin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct map_pin __user *user = (void __user *)arg;
+	struct map_pin p;
+	struct page **held;
+	int want, got;
+
+	if (cmd != MAP_PIN)
+		return -ENOTTY;
+	if (copy_from_user(&p, user, sizeof(p)))
+		return -EFAULT;
+	want = p.len / PAGE_SIZE;
+	if (!want || p.len > (1ull << 30))
+		return -EINVAL;
+	held = kvcalloc(want, sizeof(*held), GFP_KERNEL);
+	if (!held)
+		return -ENOMEM;
+	p.ns = ktime_get_ns();
+	got = pin_user_pages_fast(p.addr, want, FOLL_WRITE | FOLL_LONGTERM, held);
+	p.ns = ktime_get_ns() - p.ns;
+	if (got > 0)
+		unpin_user_pages(held, got);
+	kvfree(held);
+	if (got < 0)
+		return got;
+	if (got < want)
+		return -EAGAIN;
+	return copy_to_user(user, &p, sizeof(p)) ? -EFAULT : 0;
+}
+
 static const struct file_operations pfn_fops = {.owner = THIS_MODULE, .mmap = pfn_mmap};
 static const struct file_operations coherent_fops = {.owner = THIS_MODULE, .mmap = coherent_mmap};
 static const struct file_operations pages_fops = {.owner = THIS_MODULE, .mmap = pages_mmap};
+static const struct file_operations pin_fops = {.owner = THIS_MODULE, .unlocked_ioctl = pin_ioctl};
 
 static struct miscdevice nodes[] = {
 	{.minor = MISC_DYNAMIC_MINOR, .name = "map_pfn", .fops = &pfn_fops},
 	{.minor = MISC_DYNAMIC_MINOR, .name = "map_coherent", .fops = &coherent_fops},
 	{.minor = MISC_DYNAMIC_MINOR, .name = "map_pages", .fops = &pages_fops},
+	{.minor = MISC_DYNAMIC_MINOR, .name = "map_pin", .fops = &pin_fops},
 };
 
 static void free_all(void)
