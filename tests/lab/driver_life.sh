@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The driver with edu's own DMA, its life and death, dma-buf, and calls that make no sense.
+# shellcheck disable=SC2016 # much here is for the guest's shell
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 feed="|'$DMAFLOW' run --quiet pattern:bytes=16G -"

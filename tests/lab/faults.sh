@@ -3,6 +3,7 @@
 #
 # The flow's links break while the network still holds the driver's pages: the receiver stalls, resets
 # the connection, or stands still while the sender is killed. What arrives is right, what was lent comes back.
+# shellcheck disable=SC2016 # much here is for the guest's shell
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 feed=$(mktemp build/lab/feed.XXXXXX) || exit 1
@@ -12,7 +13,6 @@ point $? "there is something to acquire"
 
 # In the guest. Shmem is where the driver's blocks are counted, and /out too: what will be written there
 # exists from the start. Pins are counted by the kernel; free pages with what caches hold given back.
-# shellcheck disable=SC2016 # for the guest's shell
 setup='
 fold() { cat /proc/sys/vm/stat_refresh; } # counts that processors keep for themselves
 shmem() { fold; awk "/^Shmem:/ { print \$2 }" /proc/meminfo; }
