@@ -111,6 +111,9 @@ int doctor_address(struct doctor *d, const char *text);
 int doctor_tcp(struct doctor *d, const char *address, const char *where);
 int doctor_tcp_listen(struct doctor *d, const char *address, const char *where);
 
+/* For v4l2:/dev/videoN. */
+int doctor_v4l2(struct doctor *d, const char *address, const char *path);
+
 /* For dma:/dev/dmaflowN. */
 int doctor_dma(struct doctor *d, const char *address, const char *where);
 

@@ -47,6 +47,8 @@ dmaflow run v4l2:/dev/null,count=1 null: 2>&1 | grep "is no video device"'
 point $? "what can't be is refused with what to do"
 lab pieces --kernel 6.12 --with-module vivid -- '
 modprobe vivid n_devs=1 node_types=1 allocators=1
+dmaflow doctor --open v4l2:/dev/video0 | grep "yes     memory=udmabuf" &&
+dmaflow doctor --open v4l2:/dev/video0 | grep "no      memory=userptr" &&
 dmaflow run v4l2:/dev/video0,count=1 null: 2>&1 | grep "in one piece: add" &&
 dmaflow run v4l2:/dev/video0,count=1,huge null: 2>&1 | grep "0 are free"'
 point $? "a device without scatter-gather is told from one with it"
