@@ -5,7 +5,9 @@
 . "$(dirname "$0")/lib.sh"
 
 out=
-feed="|'$DMAFLOW' run --quiet pattern:bytes=8G -"
+feed=$(mktemp build/lab/feed.XXXXXX) || exit 1
+trap 'rm -f "$feed"' EXIT
+"$DMAFLOW" run --quiet pattern:bytes=512M "file:$feed"
 for machine in 6.1-iommu 6.12; do
 	iommu=
 	[ "${machine%-iommu}" = "$machine" ] || iommu=--iommu
