@@ -31,6 +31,7 @@ NICS = {
     "vmxnet3-tap": ("vmxnet3", "vmxnet3"),
 }
 FEED_BYTES = 1 << 30  # a feeding command is stopped here
+FEED_END = 1 << 40
 VIRTIO = "disable-legacy=on"
 UNWELL = re.compile(r"WARNING:|\bBUG\b|KASAN|UBSAN|DMA-API: (?!preallocated|debugging)|\bOops\b|lockdep|"
                     r"general protection|DMAR:.*fault|possible .*dead ?lock|INFO: task .* blocked|"
@@ -100,6 +101,8 @@ class Machine:
                 file.write(chunk)
                 left -= len(chunk)
             feed.stdout.close()
+            # Zeros without end follow, in a hole: at an end of file QEMU would complete empty buffers for ever.
+            file.truncate(FEED_END)
         if feed.returncode and left:
             raise LabError(f"--feed '|{command}': status {feed.returncode}")
 

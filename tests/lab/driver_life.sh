@@ -4,7 +4,7 @@
 # shellcheck disable=SC2016 # much here is for the guest's shell
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
-feed="|'$DMAFLOW' run --quiet pattern:bytes=16G -"
+feed="|'$DMAFLOW' run --quiet pattern:bytes=128M -"
 
 # in_guest NAME COMMAND OPTION...
 in_guest() {
