@@ -7,7 +7,7 @@ NINJA := ninja --quiet -C $(BUILD)
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := all
-.PHONY: all configure run test check bench figures install clean fuzz mutants cross help
+.PHONY: all configure run test test-lab lab check bench figures install clean fuzz mutants cross help
 
 all: configure ## build everything
 	@$(NINJA)
@@ -23,6 +23,14 @@ run: configure ## set up what the core needs, build, and run the main job
 test: ## build and run every test, with sanitizers, fuzzers and planted faults
 	@tools/setup test
 	@tools/run-tests
+
+test-lab: ## the tests in emulated machines, or one: T=name
+	@tools/setup test lab
+	@tools/run-tests lab --only "$(T)"
+
+lab: all ## a shell in an emulated machine; LAB="--iommu --nic e1000e" for another one
+	@tools/setup lab
+	@lab/run --shell $(LAB)
 
 check: ## format, static checks, layers, scripts, man pages, README
 	@tools/setup check
@@ -56,4 +64,4 @@ clean: ## remove build/
 	rm -rf $(BUILD)
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 16

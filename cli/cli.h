@@ -23,6 +23,7 @@ int dmaf_cmd_run(int argc, char **argv);
 int dmaf_cmd_demo(int argc, char **argv);
 int dmaf_cmd_doctor(int argc, char **argv);
 int dmaf_cmd_bench(int argc, char **argv);
+int dmaf_cmd_selftest(int argc, char **argv);
 int dmaf_cmd_list(int argc, char **argv);
 
 /* One clear line on stderr. Return: @status. */

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include <dmaflow/error.h>
+
 enum doctor_verdict { DOCTOR_YES, DOCTOR_NO, DOCTOR_LIMITED, DOCTOR_UNKNOWN };
 
 /* Texts are the row's own, printable UTF-8 (what a file or a process is called may hold anything).
@@ -108,5 +110,18 @@ int doctor_address(struct doctor *d, const char *text);
 /* Parts of doctor_address(), for tcp:HOST:PORT and tcp-listen:[HOST:]PORT. */
 int doctor_tcp(struct doctor *d, const char *address, const char *where);
 int doctor_tcp_listen(struct doctor *d, const char *address, const char *where);
+
+/* For v4l2:/dev/videoN. */
+int doctor_v4l2(struct doctor *d, const char *address, const char *path);
+
+/* For dma:/dev/dmaflowN. */
+int doctor_dma(struct doctor *d, const char *address, const char *where);
+
+/*
+ * The rows of one device of dmaflow.ko, which is opened for them. @label: begins messages. Return:
+ * 0, or negative errno with @err explained and no row.
+ */
+int doctor_driver(struct doctor *d, const char *area, const char *path, const char *label,
+		  struct dmaf_err *err);
 
 #endif

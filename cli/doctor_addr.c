@@ -279,10 +279,9 @@ static const struct {
 	const char *kind;
 	int (*look)(struct doctor *d, const char *address, const char *where);
 } ends[] = {
-	{"tcp", doctor_tcp},
-	{"tcp-listen", doctor_tcp_listen},
-	{"file", look_at_file},
-	{"serial", look_at_serial},
+	{"tcp", doctor_tcp},    {"tcp-listen", doctor_tcp_listen},
+	{"file", look_at_file}, {"serial", look_at_serial},
+	{"dma", doctor_dma},    {"v4l2", doctor_v4l2},
 };
 
 int doctor_address(struct doctor *d, const char *text)

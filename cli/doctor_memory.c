@@ -253,48 +253,45 @@ static void vfio(struct doctor *d)
 
 static void driver_node(struct doctor *d, const char *name)
 {
-	struct doctor_row *row = doctor_row(d, AREA, DOCTOR_YES, "/dev/%s", name);
+	struct dmaf_err err = {0};
+	struct doctor_row *row;
 	char path[300];
 	struct stat st;
-	int fd;
 
 	snprintf(path, sizeof(path), "/dev/%s", name);
-	if (stat(path, &st) < 0 || !S_ISCHR(st.st_mode)) {
+	if (d->open_ok && !doctor_driver(d, AREA, path, path, &err))
+		return;
+	row = doctor_row(d, AREA, DOCTOR_YES, "%s", path);
+	if (d->open_ok) {
+		row->verdict = DOCTOR_NO;
+		doctor_reason(d, row, "%s", err.text);
+		doctor_remedy(d, row, "as the reason says; the kernel's log may tell more");
+	} else if (stat(path, &st) < 0 || !S_ISCHR(st.st_mode)) {
 		row->verdict = DOCTOR_NO;
 		doctor_reason(d, row, "not a character device");
 		doctor_remedy(d, row, "remove it and load dmaflow.ko again");
-		return;
-	}
-	if (access(path, R_OK | W_OK) < 0) {
+	} else if (access(path, R_OK | W_OK) < 0) {
 		row->verdict = DOCTOR_NO;
 		doctor_reason(d, row, "%s", strerror(errno));
 		doctor_remedy(d, row, "a udev rule or group that lets you open it");
-		return;
+	} else {
+		doctor_detail(d, row, "not opened; `dmaflow doctor dma:%s` does", path);
 	}
-	if (!d->open_ok) {
-		doctor_detail(d, row, "not opened (--open would)");
-		return;
-	}
-	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0) {
-		row->verdict = DOCTOR_NO;
-		doctor_reason(d, row, "open: %s", strerror(errno));
-		doctor_remedy(d, row, "see who holds it (fuser %s) and the kernel's log", path);
-		return;
-	}
-	close(fd);
-	doctor_detail(d, row, "opened and closed");
 }
 
 static void dmaflow_ko(struct doctor *d)
 {
 	bool loaded = access("/sys/module/dmaflow", F_OK) == 0;
 	struct doctor_row *row = doctor_row(d, AREA, loaded ? DOCTOR_YES : DOCTOR_NO, "dmaflow.ko");
+	char version[64];
 	struct dirent *e;
 	DIR *dev;
 
 	if (loaded) {
-		doctor_detail(d, row, "loaded, %d devices", count_entries("/dev", "dmaflow"));
+		/* "" where the module names no version */
+		doctor_read("/sys/module/dmaflow/version", version, sizeof(version));
+		doctor_detail(d, row, "loaded%s%s, %d devices", *version ? ", version " : "",
+			      version, count_entries("/dev", "dmaflow"));
 	} else {
 		doctor_reason(d, row, "not loaded");
 		doctor_remedy(d, row,

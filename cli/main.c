@@ -19,6 +19,8 @@ static const struct {
 	 "what this machine can do without copying, and what stands in the way"},
 	{"bench", dmaf_cmd_bench,
 	 "measure this machine, or two: bench tcp|tcp:HOST:PORT|ring|disk"},
+	{"selftest", dmaf_cmd_selftest,
+	 "does a device of the kernel driver keep what is promised: selftest dma:/dev/dmaflow0"},
 	{"list", dmaf_cmd_list, "kinds of sources, stages and sinks, and their options"},
 };
 
@@ -82,6 +84,7 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argc - 1, argv + 1);
 	return dmaf_complain(EXIT_USAGE,
-			     "unknown command '%s'; there are: run, demo, doctor, bench, list",
+			     "unknown command '%s'; there are: run, demo, doctor, bench, selftest, "
+			     "list",
 			     argv[1]);
 }

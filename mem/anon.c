@@ -115,33 +115,41 @@ static int of_pages(dmaf_region **out, size_t len, int thp, struct dmaf_err *err
 	return dmaf_mem_region(out, map, map_len, cpu, len, page, -1, 0, name, err);
 }
 
+int dmaf_mem_no_huge(struct dmaf_err *err, int rc, size_t len, size_t page, const char *instead)
+{
+	uint64_t free_pages = dmaf_mem_info("HugePages_Free");
+	char size[24], psize[24];
+
+	if (!page)
+		return dmaf_fail(err, rc,
+				 "memory=huge: this kernel has no huge pages (CONFIG_HUGETLBFS); "
+				 "leave memory= out");
+	return dmaf_fail(
+		err, rc,
+		"memory=huge: %s are %zu huge pages of %s, %" PRIu64
+		" are free (%s); set %zu aside with sysctl vm.nr_hugepages, or take "
+		"memory=%s",
+		size_text(size, len), len / page, size_text(psize, page), free_pages, strerror(-rc),
+		len / page + (size_t)(dmaf_mem_info("HugePages_Total") - free_pages), instead);
+}
+
 static int of_huge(dmaf_region **out, size_t len, struct dmaf_err *err)
 {
 	size_t page = dmaf_mem_huge_page();
-	char size[24], psize[24], name[48];
+	char size[24], name[48];
 	void *cpu;
 	int rc;
 
 	if (!page)
-		return dmaf_fail(err, -ENODEV,
-				 "memory=huge: this kernel has no huge pages (CONFIG_HUGETLBFS); "
-				 "leave memory= out");
+		return dmaf_mem_no_huge(err, -ENODEV, len, 0, "thp");
 	rc = dmaf_mem_round(&len, page, err);
 	if (rc)
 		return rc;
 	size_text(size, len);
-	size_text(psize, page);
 	cpu = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1,
 		   0);
 	if (cpu == MAP_FAILED)
-		return dmaf_fail(
-			err, -errno,
-			"memory=huge: %s are %zu huge pages of %s, %" PRIu64
-			" are free (%s); set %zu aside with sysctl vm.nr_hugepages, or take "
-			"memory=thp",
-			size, len / page, psize, dmaf_mem_info("HugePages_Free"), strerror(errno),
-			len / page + (size_t)dmaf_mem_info("HugePages_Total") -
-				(size_t)dmaf_mem_info("HugePages_Free"));
+		return dmaf_mem_no_huge(err, -errno, len, page, "thp");
 	(void)madvise(cpu, len, MADV_DONTFORK);
 	rc = dmaf_mem_populate(cpu, len, page);
 	if (rc) {

@@ -23,6 +23,15 @@ uint64_t dmaf_mem_info(const char *key);
 /* Round @len up to @page. Return: 0, or -EINVAL for 0 and for what does not fit, explained. */
 int dmaf_mem_round(size_t *len, size_t page, struct dmaf_err *err);
 
+/*
+ * Why there are no @len bytes of huge pages of @page bytes (0: of none at all), and what to set, or
+ * which memory= to take @instead. Return: @rc.
+ */
+int dmaf_mem_no_huge(struct dmaf_err *err, int rc, size_t len, size_t page, const char *instead);
+
+/* dmaf_region_memfd() on huge pages of the reserved pool: shared, so that a driver may pin them. */
+int dmaf_mem_memfd_huge(dmaf_region **out, size_t len, struct dmaf_err *err);
+
 /* Fault all pages in for writing. Return: 0 or negative errno. */
 int dmaf_mem_populate(void *cpu, size_t len, size_t page);
 

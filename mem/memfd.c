@@ -16,20 +16,24 @@
 #define MFD_NOEXEC_SEAL 0x0008U /* Linux 6.3, memfd_create(2); brings MFD_ALLOW_SEALING along */
 #endif
 
+#ifndef MFD_HUGETLB
+#define MFD_HUGETLB 0x0004U /* Linux 4.14 */
+#endif
+
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
-static int make_memfd(void)
+static int make_memfd(unsigned flags)
 {
-	int fd = memfd_create("dmaflow", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+	int fd = memfd_create("dmaflow", flags | MFD_CLOEXEC | MFD_NOEXEC_SEAL);
 
 	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create("dmaflow", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		fd = memfd_create("dmaflow", flags | MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	return fd < 0 ? -errno : fd;
 }
 
-int dmaf_region_memfd(dmaf_region **out, size_t len, struct dmaf_err *err)
+static int make(dmaf_region **out, size_t len, size_t page, unsigned flags, struct dmaf_err *err)
 {
-	size_t page = dmaf_mem_page();
+	const char *of = flags ? "huge pages" : "memfd";
 	const char *what;
 	char name[48];
 	void *cpu;
@@ -39,9 +43,9 @@ int dmaf_region_memfd(dmaf_region **out, size_t len, struct dmaf_err *err)
 	rc = dmaf_mem_round(&len, page, err);
 	if (rc)
 		return rc;
-	fd = make_memfd();
+	fd = make_memfd(flags);
 	if (fd < 0)
-		return dmaf_fail(err, fd, "a memfd of %zu bytes: memfd_create: %s", len,
+		return dmaf_fail(err, fd, "a %s of %zu bytes: memfd_create: %s", of, len,
 				 strerror(-fd));
 	what = "ftruncate";
 	if (ftruncate(fd, (off_t)len))
@@ -60,12 +64,29 @@ int dmaf_region_memfd(dmaf_region **out, size_t len, struct dmaf_err *err)
 		errno = -rc;
 		goto fail;
 	}
-	(void)snprintf(name, sizeof(name), "memfd %zu KiB", len / 1024);
+	(void)snprintf(name, sizeof(name), "%s %zu KiB%s", of, len / 1024, flags ? " (memfd)" : "");
 	return dmaf_mem_region(out, cpu, len, cpu, len, page, fd, 0, name, err);
 fail:
 	rc = -errno;
 	(void)close(fd);
+	if (flags)
+		return dmaf_mem_no_huge(err, rc, len, page, "user");
 	return dmaf_fail(err, rc, "a memfd of %zu bytes: %s: %s", len, what, strerror(-rc));
+}
+
+int dmaf_region_memfd(dmaf_region **out, size_t len, struct dmaf_err *err)
+{
+	return make(out, len, dmaf_mem_page(), 0, err);
+}
+
+int dmaf_mem_memfd_huge(dmaf_region **out, size_t len, struct dmaf_err *err)
+{
+	size_t page = dmaf_mem_huge_page();
+
+	*out = NULL;
+	if (!page)
+		return dmaf_mem_no_huge(err, -ENODEV, len, 0, "user");
+	return make(out, len, page, MFD_HUGETLB, err);
 }
 
 /* What makes a stranger's memfd unfit, and from where to where it can be mapped. */

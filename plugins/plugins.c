@@ -18,6 +18,8 @@ const struct dmaf_kind *const dmaf_builtin_kinds[] = {
 	&dmaf_kind_stdio,
 	&dmaf_kind_pipe,
 	&dmaf_kind_serial,
+	&dmaf_kind_dma,
+	&dmaf_kind_v4l2,
 	NULL,
 };
 /* clang-format on */

@@ -13,5 +13,7 @@ extern const struct dmaf_kind dmaf_kind_file;
 extern const struct dmaf_kind dmaf_kind_stdio, dmaf_kind_pipe;
 extern const struct dmaf_kind dmaf_kind_hash;
 extern const struct dmaf_kind dmaf_kind_serial;
+extern const struct dmaf_kind dmaf_kind_dma;
+extern const struct dmaf_kind dmaf_kind_v4l2;
 
 #endif

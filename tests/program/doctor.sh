@@ -83,6 +83,13 @@ refuses "no kind" 2 "file:/data/x" /data/x
 refuses "port out of range" 2 "99999" tcp:127.0.0.1:99999
 refuses "a directory" 2 "a directory" file:/
 refuses "no such directory" 1 "No such file" file:/no/such/dir/x
+refuses "no device of the driver's" 1 "there is no /dev/dmaflow9" dma:/dev/dmaflow9
+refuses "another driver's device" 2 "no device of dmaflow.ko" dma:/dev/null
+refuses "no device" 2 "dma:/dev/dmaflow0" dma:
+refuses "no camera" 1 "ls /dev/video*" v4l2:/dev/video99
+json "another driver's device is no camera" \
+	'r["memory=udmabuf"]["verdict"] == "no" and "no video device" in r["memory=userptr"]["reason"]' \
+	--open v4l2:/dev/null
 refuses "no such line" 1 "No such file" serial:/dev/nosuch
 
 json "a file" 'r["file"]["verdict"] == "limited" and "free space" in r' file:new
