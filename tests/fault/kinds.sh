@@ -118,3 +118,21 @@ sink_faulty() {
 source_faulty() {
 	addr=faulty:,bytes=$size
 }
+
+# Kinds of a device that only the lab has: tests/lab/fault.sh runs the matrix for them there.
+missing_here() {
+	case $1 in
+	dma) [ ! -e /dev/dmaflow0 ] ;;
+	v4l2) [ ! -e /dev/video0 ] ;;
+	*) false ;;
+	esac
+}
+
+# The driver's device in software: verify:'s content out of it, and it compares what it is given.
+source_dma() {
+	addr=dma:/dev/dmaflow0,bytes=$size
+}
+sink_dma() {
+	addr=dma:/dev/dmaflow0
+	return 1
+}

@@ -144,6 +144,8 @@ as_stage() {
 }
 
 program "faulty:,bytes=$size" file:ref || exit 1
+tried=some
+[ $# -gt 0 ] || tried=all
 # shellcheck disable=SC2046 # names of kinds
 [ $# -gt 0 ] || set -- $("$DMAFLOW" list | sed -n 's/^\([a-z][a-z0-9-]*\):.*/\1/p; s/^- .*/-/p')
 for kind; do
@@ -154,6 +156,7 @@ for kind; do
 		*" $role "*) ;;
 		*) continue ;;
 		esac
+		[ "$tried" = all ] && missing_here "$kind" && continue
 		if command -v "${role}_$(echo "$kind" | tr - _)" >/dev/null; then
 			"as_$role" "$kind"
 		else

@@ -8,6 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 set -u
 DMAFLOW=${DMAFLOW:-$PWD/build/dmaflow}
 export DMAFLOW
+mkdir -p build/lab || exit 1
 test_name=$(basename "$0" .sh)
 n=0
 
