@@ -74,7 +74,7 @@ static int read_in(struct dmaf_dev *d, struct dmaf_region *r, gfp_t gfp)
 	struct page *page;
 
 	for (; r->pinned < r->npages; r->pinned++) {
-		if (signal_pending(current))
+		if (fatal_signal_pending(current))
 			return -EINTR;
 		page = shmem_read_mapping_page_gfp(mapping, r->pinned, gfp);
 		if (IS_ERR(page))

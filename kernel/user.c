@@ -58,7 +58,7 @@ static int pin(struct dmaf_dev *d, struct dmaf_region *r, u64 addr)
 	while (r->pinned < r->npages) {
 		int n = min_t(unsigned long, r->npages - r->pinned, PIN_BATCH);
 
-		if (signal_pending(current))
+		if (fatal_signal_pending(current))
 			return -EINTR;
 		n = pin_user_pages_fast(addr + ((u64)r->pinned << PAGE_SHIFT), n, flags,
 					r->pages + r->pinned);

@@ -235,7 +235,7 @@ int dma_give(struct dma_end *e, struct dmaf_party *p, dmaf_buf *const *bufs, uns
 	if (took <= 0)
 		return took;
 	for (int i = 0; i < took; i++)
-		e->given[index[i]] = bufs[i];
+		e->given[bufs[i]->index] = bufs[i];
 	e->out += (unsigned)took;
 	/* Not before: what a device has for the first block would be lost. */
 	if (!e->stopped && !e->failed)
