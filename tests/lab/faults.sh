@@ -62,8 +62,9 @@ done
 settle && [ "$(pins)" = "$pinned" ] || exit 7
 late=$(free_pages)
 echo "free pages after 2 and 10: $early $late"
-# A lost pool would be 512 pages in each cycle.
-[ $((early - late)) -lt 256 ] && rmmod dmaflow'
+# A lost pool would be 512 pages in each cycle. The driver'\''s own pages are counted exactly, above; here
+# some hundreds drift, with what the network keeps for itself.
+[ $((early - late)) -lt 1024 ] && rmmod dmaflow'
 	grep -l 'dmaflow: tcp:10.0.2.2:9000.*\(reset\|closed\)' "$out"/out/[0-9]* | wc -l | grep -qx 10
 	point $? "reset-$nic: each of ten flows says why it ended"
 
@@ -73,12 +74,14 @@ echo "free pages after 2 and 10: $early $late"
 		until [ \"\$(awk '\$2 ~ /:2328\$/ && \$4 == \"01\"' /proc/net/tcp | wc -l)\" -gt 0 ]; do sleep 0.05; done
 		kill -STOP \$pid; sleep 3; kill -CONT \$pid; wait \$pid" '
 dmaflow run --quiet dma:/dev/dmaflow0,block=128K,bytes=256M tcp:$LAB_HOST:9000,mode=zerocopy & pid=$!
-sleep 1.5
+waiting() { awk "\$3 ~ /:2328\$/ && \$5 !~ /^00000000/ { n++ } END { exit !n }" /proc/net/tcp; }
+for _ in $(seq 200); do waiting && break; sleep 0.05; done
+sleep 0.5; waiting || { echo "nothing was in flight"; exit 6; }
 kill -KILL $pid; wait $pid
 # What the network still holds must not become anyone else'\''s: this would take it.
 dd if=/dev/zero of=/tmp/hog bs=1M count=200 2>/dev/null; rm /tmp/hog
 drain && settle && [ "$(pins)" = "$pinned" ] && rmmod dmaflow'
-	python3 -c 'import json, sys; j = json.load(open(sys.argv[1])); assert j["bytes"] > 1 << 20, j' "build/lab/kill-$nic.json"
+	python3 -c 'import json, sys; j = json.load(open(sys.argv[1])); assert j["bytes"] > 0, j' "build/lab/kill-$nic.json"
 	point $? "kill-$nic: what had been sent arrives, every byte right"
 done
 plan
