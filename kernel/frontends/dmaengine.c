@@ -53,6 +53,7 @@ struct engine {
 
 	spinlock_t lock; /* what follows */
 	bool running;
+	bool feeding, again; /* someone is in feed(); there is more to do for it */
 	u64 block, offset;
 	unsigned int free;
 	struct slot *stack[MAX_SLOTS];
@@ -87,10 +88,11 @@ static struct dma_async_tx_descriptor *prepare(struct engine *e, struct slot *s)
 
 static void landed(void *arg, const struct dmaengine_result *result);
 
-/* Under lock. */
-static void feed(struct engine *e)
+/* Under lock. Return: whether anything was. */
+static bool submit(struct engine *e)
 {
 	struct dma_async_tx_descriptor *tx;
+	bool any = false;
 	struct slot *s;
 
 	while (e->running && e->free) {
@@ -114,8 +116,36 @@ static void feed(struct engine *e)
 			break;
 		}
 		e->free--;
+		any = true;
 	}
-	dma_async_issue_pending(e->chan);
+	return any;
+}
+
+/*
+ * Gives the engine what there is. Some (PL330) call landed() from within issue_pending: so without
+ * the lock, and whoever comes while another is here leaves it to that one, or they would be ever
+ * deeper in each other.
+ */
+static void feed(struct engine *e)
+{
+	unsigned long irq;
+
+	spin_lock_irqsave(&e->lock, irq);
+	e->again = true;
+	if (e->feeding)
+		goto out;
+	e->feeding = true;
+	while (e->again) {
+		e->again = false;
+		if (!submit(e))
+			continue;
+		spin_unlock_irqrestore(&e->lock, irq);
+		dma_async_issue_pending(e->chan);
+		spin_lock_irqsave(&e->lock, irq);
+	}
+	e->feeding = false;
+out:
+	spin_unlock_irqrestore(&e->lock, irq);
 }
 
 static void landed(void *arg, const struct dmaengine_result *result)
@@ -137,9 +167,9 @@ static void landed(void *arg, const struct dmaengine_result *result)
 		dmaflow_interrupt(e->flow);
 		dmaflow_done(e->flow, &s->block, len, flags, 0);
 		e->stack[e->free++] = s;
-		feed(e);
 	}
 	spin_unlock_irqrestore(&e->lock, irq);
+	feed(e);
 }
 
 static void free_own(struct engine *e)
@@ -193,8 +223,8 @@ static int start(void *priv, const struct dmaflow_run *set)
 	e->free = n;
 	for (i = 0; i < n; i++)
 		e->stack[i] = &e->slots[i];
-	feed(e);
 	spin_unlock_irq(&e->lock);
+	feed(e);
 	return 0;
 }
 
@@ -211,11 +241,7 @@ static void stop(void *priv)
 
 static void kick(void *priv)
 {
-	struct engine *e = priv;
-
-	spin_lock_irq(&e->lock);
-	feed(e);
-	spin_unlock_irq(&e->lock);
+	feed(priv);
 }
 
 static const struct dmaflow_ops ops = {.start = start, .stop = stop, .kick = kick};
