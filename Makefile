@@ -7,7 +7,7 @@ NINJA := ninja --quiet -C $(BUILD)
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := all
-.PHONY: all configure run test test-lab lab check bench figures install clean fuzz mutants cross help
+.PHONY: all configure run test test-lab test-kernels lab check bench figures install clean fuzz mutants cross help
 
 all: configure ## build everything
 	@$(NINJA)
@@ -27,6 +27,10 @@ test: ## build and run every test, with sanitizers, fuzzers and planted faults
 test-lab: ## the tests in emulated machines, or one: T=name
 	@tools/setup test lab
 	@tools/run-tests lab --only "$(T)"
+
+test-kernels: ## those with kernels built for them, from the cache if they are there, or one: T=name
+	@tools/setup test kernels
+	@tools/run-tests kernels --only "$(T)"
 
 lab: all ## a shell in an emulated machine; LAB="--iommu --nic e1000e" for another one
 	@tools/setup lab

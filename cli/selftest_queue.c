@@ -58,7 +58,7 @@ static int64_t stale_line(const unsigned char *p, uint64_t len, unsigned line)
 	return -1;
 }
 
-static void look_again(struct watch *w, const unsigned char *p, uint64_t len)
+static void look_again(struct watch *w, const unsigned char *p, size_t len)
 {
 	if (w->blocks > AGAIN || !w->shadow || !w->evict)
 		return;
@@ -90,7 +90,7 @@ static void look(struct watch *w, const struct dmaf_drv_done *e)
 		w->known = right == e->len;
 	if (w->known && right < e->len && !w->wrong++)
 		w->wrong_at = w->off + right;
-	look_again(w, p, e->len);
+	look_again(w, p, (size_t)e->len);
 	w->off += e->len;
 	w->bytes += e->len;
 }

@@ -19,6 +19,7 @@ static int open(struct inode *inode, struct file *file)
 	get_device(&d->dev);
 	f->d = d;
 	file->private_data = f;
+	dmaf_all_offsets(file);
 	return nonseekable_open(inode, file);
 }
 
@@ -124,6 +125,9 @@ const struct file_operations dmaf_fops = {
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = mmap,
 	.poll = poll,
+#ifdef FOP_UNSIGNED_OFFSET
+	.fop_flags = FOP_UNSIGNED_OFFSET,
+#endif
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
 	/* Addresses at which huge pages can be mapped as such. */
 	.get_unmapped_area = thp_get_unmapped_area,

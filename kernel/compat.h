@@ -4,6 +4,7 @@
 #define DMAFLOW_COMPAT_H
 
 #include <linux/device/class.h>
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/version.h>
 
@@ -31,5 +32,13 @@ static inline struct class *dmaf_class_create(const char *name)
 #define DMAF_REMOVE_RESULT void
 #define DMAF_REMOVE_DONE   return
 #endif
+
+/* A 32-bit kernel lets a driver have no offsets beyond 4 GiB in mmap unless it says that it can. */
+static inline void dmaf_all_offsets(struct file *file)
+{
+#ifndef FOP_UNSIGNED_OFFSET
+	file->f_mode |= FMODE_UNSIGNED_OFFSET;
+#endif
+}
 
 #endif

@@ -12,7 +12,8 @@ from kernel import LabError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OUT = ROOT / "build/lab"
-WARN = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Wno-unused-parameter"]
+WARN = ["-std=gnu11", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", "-O2", "-g", "-Wall", "-Wextra",
+        "-Wno-unused-parameter"]
 INCLUDE = ["-I", ROOT, "-I", ROOT / "include", "-I", ROOT / "lab/meter"]
 
 
@@ -40,13 +41,14 @@ def _tool(argv, what):
         raise LabError(f"{what} did not build:\n{done.stdout}")
 
 
-def _compile(source, target, flags):
+def _compile(source, target, flags, cc=None):
     headers = [*(ROOT / "base").rglob("*.h"), *(ROOT / "lab/meter").glob("*.h"),
                *(ROOT / "include").rglob("*.h"), *source.parent.glob("*.h")]
     if newer([source, *headers], target):
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_name(f"{target.name}.{os.getpid()}")
-        _tool([os.environ.get("CC", "cc"), *WARN, *INCLUDE, source, "-o", fresh, *flags], source.name)
+        _tool([cc or os.environ.get("CC", "cc"), *WARN, *INCLUDE, source, "-o", fresh, *flags],
+              source.name)
         fresh.rename(target)
     return target
 
@@ -56,15 +58,17 @@ def meter():
     return _compile(ROOT / "lab/meter/meter.c", OUT / "meter.so", ["-shared", "-fPIC"])
 
 
-def meter_stage():
+def meter_stage(target):
     """The stage `meter:`, a plug-in of dmaflow's."""
-    return _compile(ROOT / "lab/meter/meter_stage.c", OUT / "meter_stage.so", ["-shared", "-fPIC"])
+    return _compile(ROOT / "lab/meter/meter_stage.c", OUT / target.name / "meter_stage.so",
+                    ["-shared", "-fPIC"], target.compiler())
 
 
-def guest_programs():
+def guest_programs(target):
     """tests/lab/guest/*.c, one static program each."""
-    return [_compile(s, OUT / "guest" / s.stem, ["-static", "-luring", "-lpthread"])
-            for s in sorted((ROOT / "tests/lab/guest").glob("*.c"))]
+    return [_compile(s, OUT / target.name / "guest" / s.stem,
+                     ["-static", *target.flags, "-luring", "-lpthread"], target.compiler())
+            for s in sorted((ROOT / "tests/lab/guest").glob(target.programs))]
 
 
 def _mirror(folder, to):
@@ -78,30 +82,35 @@ def _mirror(folder, to):
             shutil.copy2(source, target)
 
 
-def driver(kernel):
-    """kernel/dmaflow.ko for this kernel; None if there is no driver in this tree."""
+def driver(kernel, patch=None):
+    """kernel/dmaflow.ko for this kernel, with a fault planted if told; None if there is no driver."""
     if not (ROOT / "kernel/Kbuild").exists() and not (ROOT / "kernel/Makefile").exists():
         return None
-    tree = OUT / kernel.release
+    tree = OUT / kernel.id
+    if patch:
+        tree = OUT / f"{kernel.id}-{patch.stem}"
+        shutil.rmtree(tree, ignore_errors=True)
     _mirror("base", tree)
     _mirror("kernel", tree)
+    if patch:
+        _tool(["patch", "-d", tree, "-p1", "-s", "-N", "-i", patch], patch.name)
     module = tree / "kernel/dmaflow.ko"
     sources = [f for part in ("base", "kernel") for f in (tree / part).rglob("*")
                if f.suffix in (".c", ".h") or f.name in ("Kbuild", "Makefile")]
     sources = [f for f in sources if not f.name.endswith(".mod.c")]
     if newer(sources, module):
-        _tool(["make", "-C", tree / "kernel", f"KDIR={kernel.headers}", "-j", str(os.cpu_count())],
-              f"kernel/dmaflow.ko for {kernel.release}")
+        _tool(["make", "-C", tree / "kernel", f"KDIR={kernel.headers}", *kernel.make, "-j", str(os.cpu_count())],
+              f"kernel/dmaflow.ko for {kernel.id}")
     return module
 
 
 def module(folder, kernel):
     """The modules of a folder with a Kbuild of its own, which may use what dmaflow.ko exports."""
-    tree = OUT / kernel.release
+    tree = OUT / kernel.id
     name = str(pathlib.Path(folder).resolve().relative_to(ROOT))
     _mirror("base", tree)
     _mirror(name, tree)
     symbols = tree / "kernel/Module.symvers"
-    argv = ["make", "-C", kernel.headers, f"M={tree / name}", "modules"]
+    argv = ["make", "-C", kernel.headers, *kernel.make, f"M={tree / name}", "modules"]
     _tool(argv + ([f"KBUILD_EXTRA_SYMBOLS={symbols}"] if symbols.exists() else []), name)
     return sorted((tree / name).glob("*.ko"))

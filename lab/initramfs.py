@@ -3,22 +3,22 @@
 
 import os
 import pathlib
-import re
 import shutil
 import subprocess
 import tempfile
 
 import kernel as kernels
+import target as targets
 from kernel import LabError
 
 DIRECTORIES = ("bin", "dev", "etc", "lab", "lib", "lib64", "out", "proc", "root", "run", "sys", "tmp")
-LINKER = re.compile(r"(?:=>\s*)?(/\S+)\s+\(0x")
 
 
 class Archive:
     """A newc archive in the making. Paths are the guest's, without the first slash."""
 
-    def __init__(self):
+    def __init__(self, target=targets.X86):
+        self.target = target
         self.data = bytearray()
         self.entries = {}
         for name in DIRECTORIES:
@@ -59,30 +59,27 @@ class Archive:
     def program(self, name, source):
         """A program or shared object with the libraries that it is linked with."""
         self.file(name, source)
-        for library in libraries(source):
-            self.file(str(library).lstrip("/") if library.name.startswith("ld-")
-                      else f"lib/x86_64-linux-gnu/{library.name}", library)
+        for library in self.target.libraries(source):
+            self.file(f"{self.linker_at(library)}/{library.name}", library)
+
+    def linker_at(self, library):
+        """Programs name the dynamic linker by its path; all else is searched for."""
+        if not library.name.startswith("ld-"):
+            return self.target.libraries_at
+        return "lib64" if self.target is targets.X86 else "lib"
 
     def finish(self):
         self._add("TRAILER!!!", 0, b"")
         return bytes(self.data)
 
 
-def libraries(source):
-    done = subprocess.run(["ldd", source], capture_output=True, text=True, check=False)
-    if done.returncode:  # static
-        return []
-    if "not found" in done.stdout:
-        raise LabError(f"{source}: {done.stdout.strip()}")
-    return [pathlib.Path(f) for f in LINKER.findall(done.stdout)]
-
-
 def add_busybox(archive):
-    busybox = shutil.which("busybox")
-    if not busybox:
+    own = shutil.which("busybox")
+    if not own:
         raise LabError("busybox: not here; run: tools/setup lab")
-    archive.program("bin/busybox", busybox)
-    applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True)
+    archive.program("bin/busybox", own if archive.target is targets.X86 else archive.target.busybox())
+    # Every architecture's has the same applets.
+    applets = subprocess.run([own, "--list"], capture_output=True, text=True, check=True)
     for applet in applets.stdout.split():
         if applet != "busybox":
             archive.link(f"bin/{applet}", "busybox")

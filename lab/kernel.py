@@ -27,8 +27,13 @@ class LabError(Exception):
 class Kernel:
     """A kernel that can be booted and built against."""
 
+    arch = "x86"
+    dtb = None
+    make = ()  # what make has to be told when a module is built
+
     def __init__(self, release, folder):
         self.release = release  # "6.1.0-56-amd64"
+        self.id = folder.name   # no two kernels have the same
         self.folder = folder
         self.vmlinux = folder / "vmlinux"
         self.modules = folder / "lib/modules" / release

@@ -16,6 +16,7 @@ import time
 import build
 import initramfs
 import symbols
+import target as targets
 from kernel import LabError
 
 HOST, GUEST = "10.0.2.2", "10.0.2.15"
@@ -45,6 +46,7 @@ class Machine:
     def __init__(self, args, kernel, folder):
         self.args = args
         self.kernel = kernel
+        self.target = targets.BY_NAME[kernel.arch]
         self.folder = folder
         self.mark = secrets.token_hex(16)
         self.modules = list(args.module)
@@ -57,9 +59,11 @@ class Machine:
         """Arguments of the NIC; a tap device is made in this namespace, which is our own."""
         ip = ["ip", "link", "set", "lo", "up"]
         subprocess.run(ip, check=True)
-        nic = NICS[self.args.nic]
-        if not nic:
+        if self.args.nic == "none":
             return ["-nic", "none"]
+        if self.target is targets.Arm:
+            return ["-nic", f"user,host={HOST},dhcpstart={GUEST},model=cadence_gem"]
+        nic = NICS[self.args.nic]
         model, module = nic
         self.modules.insert(0, module)
         device = f"{model},netdev=n0,romfile=,mac=52:54:00:12:34:56"
@@ -126,21 +130,21 @@ class Machine:
         return argv
 
     def _initramfs(self):
-        archive = initramfs.Archive()
+        archive = initramfs.Archive(self.target)
         initramfs.add_busybox(archive)
         archive.file("init", build.ROOT / "lab/init")
-        driver = None if self.args.no_driver else build.driver(self.kernel)
+        driver = None if self.args.no_driver else build.driver(self.kernel, self.args.plant)
         own = [driver] if driver else []
         for source in self.args.build_module:
             own += build.module(source, self.kernel)
         known = {m.stem.replace("-", "_") for m in own}
         names = [m.split()[0] for m in self.modules if m.split()[0].replace("-", "_") not in known]
         initramfs.add_modules(archive, self.kernel, names + self.args.with_module, own)
-        program = pathlib.Path(os.environ.get("DMAFLOW") or build.ROOT / "build/dmaflow")
+        program = self.target.program()
         if program.exists():
             archive.program("bin/dmaflow", program)
-            archive.program("lab/meter_stage.so", build.meter_stage())
-        for guest in build.guest_programs():
+            archive.program("lab/meter_stage.so", build.meter_stage(self.target))
+        for guest in build.guest_programs(self.target):
             archive.file(f"bin/{guest.name}", guest)
         for item in self.args.file:
             source, _, target = item.partition(":")
@@ -148,14 +152,16 @@ class Machine:
             archive.program(target, source)
         archive.text("lab/modules", "".join(m + "\n" for m in dict.fromkeys(self.modules)))
         archive.text("lab/settings", f"LAB_GUEST={GUEST}\nLAB_HOST={HOST}\nLAB_MARK={self.mark}\n"
+                     f"LAB_OUT=/dev/{self.target.out}\nLAB_OFF='{self.target.off}'\n"
                      f"LAB_SHELL={int(self.args.shell)}\nLAB_PROFILE={int(self.args.profile)}\n")
         archive.text("lab/command", f"export LAB_HOST={HOST}\n" + " ".join(self.args.command) + "\n")
         return archive.finish()
 
     def _command_line(self):
         # A starved host looks like a stalled guest: time-outs of ours end one that really is.
-        words = ["console=ttyS0", "no_timer_check", "rcupdate.rcu_cpu_stall_timeout=120", "loglevel=6",
-                 "panic=-1", "net.ifnames=0"]
+        words = [f"console={self.target.console}", "no_timer_check", "rcupdate.rcu_cpu_stall_timeout=120",
+                 "loglevel=6", "panic=-1", "net.ifnames=0"]
+        words += ["maxcpus=1"] if self.target is targets.Arm else []  # there is one
         words += ["intel_iommu=on", "iommu.strict=1"] if self.args.iommu else []
         words += ["swiotlb=force"] if self.args.swiotlb else []
         return " ".join(words + [self.args.append])
@@ -165,14 +171,20 @@ class Machine:
         initrd = self.folder / "initramfs"
         with build.alone():
             initrd.write_bytes(self._initramfs())
-        argv = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
-                "-monitor", "none", "-no-reboot", "-M", "q35,usb=off", "-cpu", "max,-erms,-fsrm",
-                "-m", self.args.memory, "-smp", str(self.args.smp),
+        argv = [self.target.qemu, "-nodefaults", "-no-user-config", "-display", "none",
+                "-monitor", "none", "-no-reboot", "-m", self.args.memory or self.target.memory,
+                "-smp", str(self.args.smp),
                 "-kernel", str(self.kernel.vmlinux), "-initrd", str(initrd),
                 "-append", self._command_line(),
                 "-chardev", f"file,id=console,path={self.folder}/console.log",
-                "-serial", "chardev:console", "-chardev", "stdio,id=out,signal=off",
-                "-serial", "chardev:out"]
+                "-chardev", "stdio,id=out,signal=off"]
+        if self.target is targets.Arm:  # its second port is the console
+            tree = self.target.device_tree(self.kernel, self.folder / "board.dtb")
+            argv += ["-M", "xilinx-zynq-a9", "-dtb", str(tree),
+                     "-serial", "chardev:out", "-serial", "chardev:console"]
+        else:
+            argv += ["-M", "q35,usb=off", "-cpu", "max,-erms,-fsrm",
+                     "-serial", "chardev:console", "-serial", "chardev:out"]
         if self.args.iommu:  # before the devices that it is to translate for
             argv += ["-device", "intel-iommu,intremap=on,device-iotlb=on"]
         if self.args.meter or self.args.profile:

@@ -40,6 +40,9 @@ struct slot {
 	struct dmaflow_block block;
 	u8 *own; /* memcpy without a source: what is copied */
 	dma_addr_t own_iova;
+	bool landed;
+	u64 len;
+	u32 flags;
 };
 
 struct engine {
@@ -53,9 +56,10 @@ struct engine {
 
 	spinlock_t lock; /* what follows */
 	bool running;
+	bool feeding, again; /* someone is in feed(); there is more to do for it */
 	u64 block, offset;
-	unsigned int free;
-	struct slot *stack[MAX_SLOTS];
+	/* A channel works in order: @used of @n slots from @first on, round and round. */
+	unsigned int first, used, n;
 	struct slot slots[MAX_SLOTS];
 	struct scatterlist sg[MAX_SEGS];
 };
@@ -87,14 +91,15 @@ static struct dma_async_tx_descriptor *prepare(struct engine *e, struct slot *s)
 
 static void landed(void *arg, const struct dmaengine_result *result);
 
-/* Under lock. */
-static void feed(struct engine *e)
+/* Under lock. Return: whether anything was. */
+static bool submit(struct engine *e)
 {
 	struct dma_async_tx_descriptor *tx;
+	bool any = false;
 	struct slot *s;
 
-	while (e->running && e->free) {
-		s = e->stack[e->free - 1];
+	while (e->running && e->used < e->n) {
+		s = &e->slots[(e->first + e->used) % e->n];
 		if (dmaflow_take(e->flow, &s->block))
 			break;
 		tx = prepare(e, s);
@@ -109,37 +114,73 @@ static void feed(struct engine *e)
 		}
 		tx->callback_result = landed;
 		tx->callback_param = s;
+		s->landed = false;
 		if (dma_submit_error(dmaengine_submit(tx))) {
 			dmaflow_failed(e->flow, -EIO);
 			break;
 		}
-		e->free--;
+		e->used++;
+		any = true;
 	}
-	dma_async_issue_pending(e->chan);
+	return any;
 }
 
+/*
+ * Gives the engine what there is. Some (PL330) call landed() from within issue_pending: so without
+ * the lock, and whoever comes while another is here leaves it to that one, or they would be ever
+ * deeper in each other.
+ */
+static void feed(struct engine *e)
+{
+	unsigned long irq;
+
+	spin_lock_irqsave(&e->lock, irq);
+	e->again = true;
+	if (e->feeding)
+		goto out;
+	e->feeding = true;
+	while (e->again) {
+		e->again = false;
+		if (!submit(e))
+			continue;
+		spin_unlock_irqrestore(&e->lock, irq);
+		dma_async_issue_pending(e->chan);
+		spin_lock_irqsave(&e->lock, irq);
+	}
+	e->feeding = false;
+out:
+	spin_unlock_irqrestore(&e->lock, irq);
+}
+
+/*
+ * PL330's driver calls back from softirq and from issue_pending, and so sometimes the later before
+ * the earlier: a block goes to the user when those before it have gone.
+ */
 static void landed(void *arg, const struct dmaengine_result *result)
 {
 	struct slot *s = arg;
 	struct engine *e = s->e;
-	u64 len = s->block.len;
-	u32 flags = 0;
 	unsigned long irq;
 
-	if (result && result->residue && result->residue <= len) {
-		len -= result->residue;
-		flags = DMAF_DRV_PARTIAL;
+	spin_lock_irqsave(&e->lock, irq);
+	s->len = s->block.len;
+	s->flags = 0;
+	if (result && result->residue && result->residue <= s->len) {
+		s->len -= result->residue;
+		s->flags = DMAF_DRV_PARTIAL;
 	}
 	if (result && result->result != DMA_TRANS_NOERROR)
-		flags |= DMAF_DRV_DAMAGED;
-	spin_lock_irqsave(&e->lock, irq);
-	if (e->running) {
+		s->flags |= DMAF_DRV_DAMAGED;
+	s->landed = true;
+	if (e->running)
 		dmaflow_interrupt(e->flow);
-		dmaflow_done(e->flow, &s->block, len, flags, 0);
-		e->stack[e->free++] = s;
-		feed(e);
+	for (s = &e->slots[e->first]; e->running && e->used && s->landed; s = &e->slots[e->first]) {
+		dmaflow_done(e->flow, &s->block, s->len, s->flags, 0);
+		e->first = (e->first + 1) % e->n;
+		e->used--;
 	}
 	spin_unlock_irqrestore(&e->lock, irq);
+	feed(e);
 }
 
 static void free_own(struct engine *e)
@@ -175,7 +216,7 @@ static int alloc_own(struct engine *e, unsigned int n)
 static int start(void *priv, const struct dmaflow_run *set)
 {
 	struct engine *e = priv;
-	unsigned int n = min_t(u32, set->count, MAX_SLOTS), i;
+	unsigned int n = min_t(u32, set->count, MAX_SLOTS);
 	int err = 0;
 
 	e->block = set->block;
@@ -190,11 +231,10 @@ static int start(void *priv, const struct dmaflow_run *set)
 		return err;
 	spin_lock_irq(&e->lock);
 	e->running = true;
-	e->free = n;
-	for (i = 0; i < n; i++)
-		e->stack[i] = &e->slots[i];
-	feed(e);
+	e->first = e->used = 0;
+	e->n = n;
 	spin_unlock_irq(&e->lock);
+	feed(e);
 	return 0;
 }
 
@@ -204,6 +244,13 @@ static void stop(void *priv)
 
 	spin_lock_irq(&e->lock);
 	e->running = false;
+	/* What it submitted must be issued before it is taken back: PL330's driver warns otherwise.
+	 */
+	while (e->feeding) {
+		spin_unlock_irq(&e->lock);
+		cpu_relax();
+		spin_lock_irq(&e->lock);
+	}
 	spin_unlock_irq(&e->lock);
 	dmaengine_terminate_sync(e->chan);
 	free_own(e);
@@ -211,11 +258,7 @@ static void stop(void *priv)
 
 static void kick(void *priv)
 {
-	struct engine *e = priv;
-
-	spin_lock_irq(&e->lock);
-	feed(e);
-	spin_unlock_irq(&e->lock);
+	feed(priv);
 }
 
 static const struct dmaflow_ops ops = {.start = start, .stop = stop, .kick = kick};

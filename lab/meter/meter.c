@@ -47,13 +47,14 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of codes */
 static struct code *codes[BUCKETS];
 static uint64_t tagged[PAGES / 64];
 static uint64_t tagged_pages;
-static int counting, seen;
+static int counting, seen, arm;
 static uint64_t insns[2], at_begin[2];
 static uint64_t mmio, unknown, payload[2][2];
 
+/* On Arm, modules lie 16 MiB below the kernel's 3 GiB. */
 static int is_kernel(uint64_t vaddr)
 {
-	return vaddr >> 63 ? KERNEL : USER;
+	return vaddr >= (arm ? 0xbf000000ull : 1ull << 63) ? KERNEL : USER;
 }
 
 static struct code *code_at(uint64_t vaddr)
@@ -193,8 +194,19 @@ static uint32_t mark_of(const struct qemu_plugin_insn *insn)
 {
 	const unsigned char *b = qemu_plugin_insn_data(insn);
 	size_t n = qemu_plugin_insn_size(insn);
-	uint32_t disp = 0;
+	uint32_t disp = 0, word;
 
+	if (arm) {
+		if (n != 4)
+			return 0;
+		memcpy(&word, b, sizeof(word));
+		disp = (METER_BEGIN & ~0xfu) | (word & 0xf);
+		return disp >= METER_BEGIN && disp <= METER_CLEAR &&
+				       (word == METER_ARM_HINT(disp) ||
+					word == METER_ARM_LOAD(disp))
+			       ? disp
+			       : 0;
+	}
 	if (n == 7 && b[0] == 0x0f && b[1] == 0x1f && b[2] == 0x80)
 		memcpy(&disp, b + 3, sizeof(disp));
 	else if (n == 6 && b[0] == 0x8a && b[1] == 0x87)
@@ -274,6 +286,7 @@ QEMU_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info_
 	if (!out_path)
 		return fprintf(stderr, "meter: out=FILE is missing\n"), -1;
 	self = id;
+	arm = !strcmp(info->target_name, "arm");
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translate_until_marked);
 	return 0;
 }

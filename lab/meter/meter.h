@@ -30,6 +30,25 @@
 #define METER_STRING_(x) #x
 #define METER_STRING(x)  METER_STRING_(x)
 
+/* On Arm, outside of Thumb: hints without a meaning, and "ldrbt r0, [r1], #offset". */
+#define METER_ARM_HINT(mark) (0xe320f060u | ((mark)&0xfu))
+#define METER_ARM_LOAD(mark) (0xe4f10640u | ((mark)&0xfu))
+
+#ifdef __arm__
+#define METER_FUNCTION __attribute__((target("arm"), noinline, unused)) static void
+
+#define METER_TOUCH(disp, page)                                \
+	do {                                                   \
+		register uintptr_t at_ __asm__("r1") = (page); \
+		__asm__ volatile(".inst %c1"                   \
+				 : "+r"(at_)                   \
+				 : "i"(METER_ARM_LOAD(disp))   \
+				 : "r0", "memory");            \
+	} while (0)
+#define METER_MARK(disp) __asm__ volatile(".inst %c0" : : "i"(METER_ARM_HINT(disp)) : "memory")
+#else
+#define METER_FUNCTION static inline void
+
 /* 8a 87 disp32: mov disp(%rdi),%al */
 #define METER_TOUCH(disp, page)                                            \
 	do {                                                               \
@@ -40,7 +59,11 @@
 				 : "memory");                              \
 	} while (0)
 
-static inline void meter_tag(const void *start, size_t len)
+/* 0f 1f 80 disp32: nopl disp(%rax) */
+#define METER_MARK(disp) __asm__ volatile("nopl " METER_STRING(disp) "(%%rax)" : : : "memory")
+#endif
+
+METER_FUNCTION meter_tag(const void *start, size_t len)
 {
 	uintptr_t page = (uintptr_t)start & ~(uintptr_t)(METER_PAGE - 1);
 
@@ -48,7 +71,7 @@ static inline void meter_tag(const void *start, size_t len)
 		METER_TOUCH(METER_TAG, page);
 }
 
-static inline void meter_untag(const void *start, size_t len)
+METER_FUNCTION meter_untag(const void *start, size_t len)
 {
 	uintptr_t page = (uintptr_t)start & ~(uintptr_t)(METER_PAGE - 1);
 
@@ -56,20 +79,19 @@ static inline void meter_untag(const void *start, size_t len)
 		METER_TOUCH(METER_UNTAG, page);
 }
 
-/* 0f 1f 80 disp32: nopl disp(%rax) */
-static inline void meter_begin(void)
+METER_FUNCTION meter_begin(void)
 {
-	__asm__ volatile("nopl " METER_STRING(METER_BEGIN) "(%%rax)" : : : "memory");
+	METER_MARK(METER_BEGIN);
 }
 
-static inline void meter_clear(void)
+METER_FUNCTION meter_clear(void)
 {
-	__asm__ volatile("nopl " METER_STRING(METER_CLEAR) "(%%rax)" : : : "memory");
+	METER_MARK(METER_CLEAR);
 }
 
-static inline void meter_end(void)
+METER_FUNCTION meter_end(void)
 {
-	__asm__ volatile("nopl " METER_STRING(METER_END) "(%%rax)" : : : "memory");
+	METER_MARK(METER_END);
 }
 
 #endif

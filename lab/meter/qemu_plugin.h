@@ -14,7 +14,10 @@
 
 typedef uint64_t qemu_plugin_id_t;
 typedef uint32_t qemu_plugin_meminfo_t;
-struct qemu_info_t;
+/* What of it is read here. */
+struct qemu_info_t {
+	const char *target_name;
+};
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 struct qemu_plugin_hwaddr;
