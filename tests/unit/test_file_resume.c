@@ -223,7 +223,8 @@ static void killed(void **state)
 			assert_int_equal(waitpid(pid, &status, 0), pid);
 			killed += WIFSIGNALED(status) != 0;
 			assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
-			if (exists("out.dmaflow") && WIFSIGNALED(status))
+			/* Empty, it was made and not yet written when the end came. */
+			if (exists("out.dmaflow") && size_of("out.dmaflow") && WIFSIGNALED(status))
 				check_bytes("out", 0, 0, record("out.dmaflow").file_pos);
 		}
 		assert_int_equal(status, 0);
