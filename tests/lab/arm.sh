@@ -56,7 +56,7 @@ engine=/dev/$(of dmaengine) pattern=/dev/$(of pattern) memory=/dev/$(of memory) 
 drv_basic $pattern && drv_stream $engine 4096 16 2000000 && drv_stream $engine 3000 16 300000 &&
 dmaflow selftest --seconds 3 dma:$engine,block=4K && drv_life kill $engine 20 &&
 drv_life unbind $memory /sys/bus/platform/drivers/dmaflow-memory dmaflow-memory.0 &&
-drv_abuse 30 '$RANDOM$RANDOM' $engine $pattern $memory && drv_life unload $pattern'
+drv_abuse 30 '"$RANDOM$RANDOM"' $engine $pattern $memory && drv_life unload $pattern' --memory 512M
 points debug
 in_guest debug-flow "modprobe dmaflow && ${flow}2M tcp:\$LAB_HOST:9000,mode=zerocopy >/out/run.json && rmmod dmaflow" \
 	--nic gem --host "$listen"
