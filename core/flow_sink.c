@@ -15,13 +15,11 @@ static void back_to_the_pool(dmaf_flow *f, dmaf_buf *b)
 	dmaf_buf_return(b);
 }
 
-void dmaf_flow_recycle(dmaf_flow *f)
+static void recycle_some(dmaf_flow *f)
 {
 	dmaf_buf *done[FLOW_BATCH], *own[FLOW_BATCH];
 	unsigned n = f->ndone, from_source = 0;
 
-	if (!n)
-		return;
 	/* Out of the list first: what is held for their sake may be added to it. */
 	memcpy(done, f->done, n * sizeof(done[0]));
 	f->ndone = 0;
@@ -34,6 +32,13 @@ void dmaf_flow_recycle(dmaf_flow *f)
 	}
 	for (unsigned i = 0; i < n; i++)
 		back_to_the_pool(f, done[i]);
+}
+
+void dmaf_flow_recycle(dmaf_flow *f)
+{
+	/* Each stage that holds its inputs gives them back in its turn. */
+	while (f->ndone)
+		recycle_some(f);
 }
 
 void dmaf_flow_release(dmaf_flow *f, dmaf_buf *b)

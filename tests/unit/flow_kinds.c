@@ -257,6 +257,7 @@ static void script_pause(dmaf_source *src, int go)
 static int script_finish(dmaf_source *src, int status)
 {
 	script.finish_status = status;
+	script.done_at_finish = script.done;
 	return 0;
 }
 

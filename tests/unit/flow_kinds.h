@@ -36,7 +36,7 @@ extern struct tally tally[TALLIES];
  * Notes what it was told.
  */
 struct script {
-	unsigned opens, closes, done, failed, paused, resumed;
+	unsigned opens, closes, done, done_at_finish, failed, paused, resumed;
 	uint64_t max_delay_ns;
 	int finish_status;
 };

@@ -141,6 +141,7 @@ static void limits(void **state)
 	assert_int_equal(RUN(&g, &err, "script:buffers=3,block=4K,max-delay=7ms", "tally:0"), 0);
 	assert_int_equal(script.max_delay_ns, 7000000);
 	assert_int_equal(script.done, 3);
+	assert_int_equal(script.done_at_finish, 3);
 }
 
 /* A stream of slices has places of its own: lost buffers would have given one each. */
@@ -317,6 +318,7 @@ static void done_behind_stages(void **state)
 	assert_int_equal(tally[0].n, 12);
 	assert_int_equal(tally[0].done_before, 0);
 	assert_int_equal(script.done, 3);
+	assert_int_equal(script.done_at_finish, 3);
 	assert_int_equal(script.failed, 0);
 
 	/* Memory of its own, so that a copy stage comes between. */
